@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * Link attributes of the kinds "vnic" and "etherstub": what travels inside
+ * IFLA_INFO_DATA of an rtnetlink RTM_NEWLINK message.
+ */
+#ifndef _UAPI_LINUX_VNIC_LINK_H
+#define _UAPI_LINUX_VNIC_LINK_H
+
+/* IFLA_INFO_DATA of kind "vnic". */
+enum {
+	IFLA_VNIC_UNSPEC,
+	/*
+	 * u16, 0..4094: the VLAN of the VNIC. 0, the default: none; frames
+	 * are passed as they are. Otherwise the tag is added on the way out
+	 * and stripped on the way in. Only at creation.
+	 */
+	IFLA_VNIC_VLAN,
+	/* u8, enum vnic_promisc: what promiscuous mode shows. Manager only. */
+	IFLA_VNIC_PROMISC,
+	/*
+	 * u8, 0 or 1: whether the host's own stack and the VNICs of this link
+	 * reach each other through the link. A property of the link, shared
+	 * by its VNICs; 1 by default. Manager only.
+	 */
+	IFLA_VNIC_HOST,
+	/* u8, enum vnic_filter, read-only: how the lower device filters. */
+	IFLA_VNIC_FILTER,
+	/* u32, read-only: number of VNICs on this link. */
+	IFLA_VNIC_COUNT,
+	__IFLA_VNIC_MAX
+};
+#define IFLA_VNIC_MAX (__IFLA_VNIC_MAX - 1)
+
+/* IFLA_INFO_DATA of kind "etherstub". */
+enum {
+	IFLA_ETHERSTUB_UNSPEC,
+	/* u8, 0 or 1: as IFLA_VNIC_HOST, for the stub's own interface. */
+	IFLA_ETHERSTUB_HOST,
+	/* u32, read-only: number of VNICs on this stub. */
+	IFLA_ETHERSTUB_COUNT,
+	__IFLA_ETHERSTUB_MAX
+};
+#define IFLA_ETHERSTUB_MAX (__IFLA_ETHERSTUB_MAX - 1)
+
+/* What a VNIC in promiscuous mode receives. */
+enum vnic_promisc {
+	/* Nothing more than without. */
+	VNIC_PROMISC_OFF,
+	/* Every group frame of its VLAN, and its own unicast. The default. */
+	VNIC_PROMISC_OWN,
+	/* Every frame of its VLAN on the link: for a VNIC under a bridge. */
+	VNIC_PROMISC_ALL,
+	__VNIC_PROMISC_MAX
+};
+#define VNIC_PROMISC_MAX (__VNIC_PROMISC_MAX - 1)
+
+/* How the lower device lets the frames of its VNICs in. */
+enum vnic_filter {
+	/* No wire: an etherstub. */
+	VNIC_FILTER_NONE,
+	/* By its address filter. */
+	VNIC_FILTER_EXACT,
+	/* It is promiscuous: it has no unicast filter, or was told to be. */
+	VNIC_FILTER_PROMISC,
+};
+
+#define VNIC_VLAN_MAX 4094
+
+#endif /* _UAPI_LINUX_VNIC_LINK_H */
