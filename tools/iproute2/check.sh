@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh DIR: the plug-ins in DIR parse what they should, refuse the rest
+# with a sentence, and print what they are given. TAP.
+
+dir=${1:?directory of the plug-ins}
+n=0
+failed=0
+
+report() { # ok|bad NAME [GOT]
+	n=$((n + 1))
+	if [ "$1" = ok ]; then
+		echo "ok $n - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $2"
+		echo "# got: $3"
+	fi
+}
+
+# same EXPECTED KIND OPTION...
+same() {
+	want=$1
+	shift
+	got=$("$dir/check" "$dir/link_$1.so" "$@" 2>&1)
+	[ "$got" = "$want" ] && report ok "$*" || report bad "$*" "$got"
+}
+
+# refuse SENTENCE KIND OPTION...
+refuse() {
+	want=$1
+	shift
+	got=$("$dir/check" "$dir/link_$1.so" "$@" 2>&1)
+	rc=$?
+	case $rc:$got in
+	1:*"$want"*) report ok "refused: $*" ;;
+	*) report bad "refused: $*" "$rc: $got" ;;
+	esac
+}
+
+echo TAP version 13
+same 'vnic vlan 10 promisc all host off | "vlan":10,"promisc":"all","host":false,' \
+	vnic vlan 10 promisc all host off
+same 'vnic | "vlan":0,' vnic vlan 0
+same 'vnic vlan 4094 | "vlan":4094,' vnic vlan 4094
+same 'vnic promisc off | "promisc":"off",' vnic promisc off
+same 'vnic vlan 10 promisc own host on filter exact vnics 3 | "vlan":10,"promisc":"own","host":true,"filter":"exact","vnics":3,' \
+	vnic +1:2=10 +2:1=1 +3:1=1 +4:1=1 +5:4=3
+same 'vnic promisc unknown filter promisc | "promisc":"unknown","filter":"promisc",' \
+	vnic +2:1=77 +4:1=2
+# Attributes too short to hold their value are left out, not read beyond.
+same 'vnic | ' vnic +1:1=10 +5:2=3 +2:0=0
+same 'etherstub host off | "host":false,' etherstub host off
+same 'etherstub host on vnics 2 | "host":true,"vnics":2,' etherstub +1:1=1 +2:4=2
+refuse 'argument of "vlan" must be a number from 0 to 4094, not "4095"' vnic vlan 4095
+refuse 'not "-1"' vnic vlan -1
+refuse 'not "10x"' vnic vlan 10x
+refuse 'not ""' vnic vlan ''
+refuse '"vlan" needs a value' vnic vlan
+refuse 'must be "off", "own" or "all", not "on"' vnic promisc on
+refuse 'must be "off" or "on", not "1"' vnic host 1
+refuse 'duplicate "host": "off" is the second value' vnic host on host off
+refuse 'duplicate "vlan": "2" is the second value' vnic vlan 1 vlan 2
+refuse 'unknown option "vid"' vnic vid 10
+refuse 'Usage: ... vnic [ vlan VID ]' vnic help
+refuse 'unknown option "vlan"' etherstub vlan 10
+refuse 'Usage: ... etherstub' etherstub help
+echo "1..$n"
+[ $failed -eq 0 ]

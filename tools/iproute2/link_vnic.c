@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ip link ... type vnic */
+
+#include "options.h"
+#include "../../include/uapi/linux/vnic_link.h"
+
+static const char *const promisc_words[] = {
+	[VNIC_PROMISC_OFF] = "off",
+	[VNIC_PROMISC_OWN] = "own",
+	[VNIC_PROMISC_ALL] = "all",
+};
+
+static const char *const filter_words[] = {
+	[VNIC_FILTER_NONE] = "none",
+	[VNIC_FILTER_EXACT] = "exact",
+	[VNIC_FILTER_PROMISC] = "promisc",
+};
+
+static void vnic_usage(FILE *f)
+{
+	fprintf(f,
+		"Usage: ... vnic [ vlan VID ] [ promisc { off | own | all } ] [ host { on | off } ]\n"
+		"\n"
+		"vlan VID  the VLAN of the VNIC, 1-%d: its frames carry the tag on the wire\n"
+		"          and none inside. 0, the default: frames pass as they are.\n"
+		"          Only when the VNIC is created.\n"
+		"promisc   what promiscuous mode shows the VNIC:\n"
+		"          off  nothing more than without\n"
+		"          own  every broadcast and multicast frame of its VLAN (default)\n"
+		"          all  every frame of its VLAN: for a VNIC that is the port of a bridge\n"
+		"host      whether the host itself and the VNICs of this link reach each other.\n"
+		"          One setting for the whole link; on by default.\n",
+		VNIC_VLAN_MAX);
+}
+
+static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
+			  struct nlmsghdr *n)
+{
+	struct args args = { argc, argv };
+	unsigned int seen = 0;
+
+	for (; args.argc > 0; args_advance(&args)) {
+		const char *key = *args.argv, *value;
+		unsigned long vid;
+		int word;
+
+		if (!strcmp(key, "vlan")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_VLAN, key, value) ||
+			    parse_number(key, value, 0, VNIC_VLAN_MAX, &vid))
+				return -1;
+			add_u16(n, IFLA_VNIC_VLAN, vid);
+		} else if (!strcmp(key, "promisc")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_PROMISC, key, value))
+				return -1;
+			word = parse_word(key, value, promisc_words,
+					  ARRAY_SIZE(promisc_words));
+			if (word < 0)
+				return -1;
+			add_u8(n, IFLA_VNIC_PROMISC, word);
+		} else if (!strcmp(key, "host")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_HOST, key, value))
+				return -1;
+			word = parse_word(key, value, on_off, ARRAY_SIZE(on_off));
+			if (word < 0)
+				return -1;
+			add_u8(n, IFLA_VNIC_HOST, word);
+		} else if (!strcmp(key, "help")) {
+			vnic_usage(stderr);
+			return -1;
+		} else {
+			fprintf(stderr, "%s: unknown option \"%s\"?\n", lu->id, key);
+			vnic_usage(stderr);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
+{
+	__u32 count;
+	__u16 vid;
+	__u8 byte;
+
+	(void)lu;
+	if (!tb)
+		return;
+	if (attr_u16(tb[IFLA_VNIC_VLAN], &vid) && (vid || is_json_context()))
+		show_uint(f, "vlan", vid);
+	if (attr_u8(tb[IFLA_VNIC_PROMISC], &byte))
+		show_word(f, "promisc", byte, promisc_words,
+			  ARRAY_SIZE(promisc_words));
+	if (attr_u8(tb[IFLA_VNIC_HOST], &byte))
+		show_on_off(f, "host", byte);
+	if (attr_u8(tb[IFLA_VNIC_FILTER], &byte))
+		show_word(f, "filter", byte, filter_words,
+			  ARRAY_SIZE(filter_words));
+	if (attr_u32(tb[IFLA_VNIC_COUNT], &count))
+		show_uint(f, "vnics", count);
+}
+
+static void vnic_print_help(struct link_util *lu, int argc, char **argv, FILE *f)
+{
+	(void)lu;
+	(void)argc;
+	(void)argv;
+	vnic_usage(f);
+}
+
+struct link_util vnic_link_util = {
+	.id		= "vnic",
+	.maxattr	= IFLA_VNIC_MAX,
+	.parse_opt	= vnic_parse_opt,
+	.print_opt	= vnic_print_opt,
+	.print_help	= vnic_print_help,
+};
