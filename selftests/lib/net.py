@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+Sends and counts single frames, and moves data over TCP, between network
+namespaces, from one process.
+
+net.py frames <SCENARIO
+
+  at NAME NETNS DEV [promisc] [out] [mac ADDRESS]
+      a place where frames are counted, and from which they are sent. With
+      "out" the frames that leave through it are counted as well, as NAME>.
+      With "promisc" the device is made promiscuous while the scenario runs.
+  mac NAME ADDRESS
+      another name for an address
+  send NAME [dst=NAME|ADDRESS|all] [src=NAME|ADDRESS] [vlan=VID[,VID]]
+            [size=BYTES] [count=N] [type=ETHERTYPE]
+      sends from a place. "all" is the broadcast address, src its own one.
+  sh COMMAND
+      runs a command in between
+  want [NAME[:VID[,VID]][/KIND][>]=N]...
+      what the frames sent since the last "want" must have come to. Whoever
+      is not named must have got none. KIND is what the receiver took it for:
+      host, broadcast, multicast or otherhost. ":VID" is the tag it carried.
+
+net.py newlink NETNS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE]...
+  asks rtnetlink to make a link, with those attributes in IFLA_INFO_DATA; "-"
+  for LOWER is none, "+" before NAME changes a link that exists. Says the
+  error and the kernel's sentence.
+
+net.py tcp SERVER-NETNS ADDRESS CLIENT-NETNS [BYTES]
+  opens a connection and moves BYTES (default 200000) both ways through it.
+"""
+import errno
+import fcntl
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+SLOW = float(os.environ.get("SLOW", "1"))
+QUIET = float(os.environ.get("FRAMES_QUIET", "0.06")) * SLOW
+PATIENCE = 2.0 * SLOW
+ETH_P_ALL = 3
+ETHERTYPE = 0x88B5          # for local experiments
+MAGIC = b"vnic-selftest"
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP = 1
+PACKET_AUXDATA = 8
+PACKET_MR_PROMISC = 1
+TP_STATUS_VLAN_VALID = 1 << 4
+PKTTYPES = {0: "host", 1: "broadcast", 2: "multicast", 3: "otherhost", 4: "outgoing"}
+SIOCGIFHWADDR = 0x8927
+BROADCAST = b"\xff" * 6
+
+
+def enter(netns):
+    """Moves this process into a network namespace."""
+    fd = os.open("/run/netns/" + netns, os.O_RDONLY)
+    os.setns(fd, os.CLONE_NEWNET)
+    os.close(fd)
+
+
+def to_mac(text):
+    return bytes(int(part, 16) for part in text.split(":"))
+
+
+class Place:
+    def __init__(self, name, netns, dev, flags):
+        enter(netns)
+        self.name = name
+        self.out = "out" in flags
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self.sock.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)   # SO_RCVBUFFORCE
+        self.sock.bind((dev, ETH_P_ALL))
+        self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self.sock.setblocking(False)
+        request = fcntl.ioctl(self.sock, SIOCGIFHWADDR, struct.pack("16s24x", dev.encode()))
+        self.mac = request[18:24]
+        if "mac" in flags:
+            self.mac = to_mac(flags[flags.index("mac") + 1])
+        if "promisc" in flags:
+            index = socket.if_nametoindex(dev)
+            self.sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
+                                 struct.pack("iHH8s", index, PACKET_MR_PROMISC, 0, b""))
+
+
+class Scenario:
+    def __init__(self):
+        self.places = {}
+        self.macs = {"all": BROADCAST}
+        self.serial = 0
+        self.sent = set()
+        self.seen = {}
+        self.failed = False
+        self.line = 0
+
+    def mac_of(self, text):
+        if text in self.places:
+            return self.places[text].mac
+        if text in self.macs:
+            return self.macs[text]
+        return to_mac(text)
+
+    def do_at(self, args):
+        self.places[args[0]] = Place(args[0], args[1], args[2], args[3:])
+
+    def do_mac(self, args):
+        self.macs[args[0]] = to_mac(args[1])
+
+    def do_sh(self, args):
+        if os.system(self.rest):
+            raise ValueError("failed: " + self.rest)
+        # Address lists are brought to the device by a work item.
+        time.sleep(0.05 * SLOW)
+
+    def do_send(self, args):
+        place = self.places[args[0]]
+        options = dict(arg.split("=", 1) for arg in args[1:])
+        dst = self.mac_of(options.get("dst", "all"))
+        src = self.mac_of(options["src"]) if "src" in options else place.mac
+        tags = [int(vid) for vid in options.get("vlan", "").split(",") if vid]
+        kind = int(options.get("type", "0x%x" % ETHERTYPE), 0)
+        for _ in range(int(options.get("count", "1"))):
+            self.serial += 1
+            frame = dst + src
+            for depth, vid in enumerate(tags):
+                tpid = 0x88A8 if depth == 0 and len(tags) > 1 else 0x8100
+                frame += struct.pack("!HH", tpid, vid)
+            frame += struct.pack("!H", kind) + MAGIC + struct.pack("!QQ", os.getpid(), self.serial)
+            frame = frame.ljust(int(options.get("size", "60")), b"\0")
+            self.sent.add(self.serial)
+            place.sock.send(frame)
+
+    def receive(self, place):
+        while True:
+            try:
+                data, control, _, address = place.sock.recvmsg(70000, 256)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # Said once, when the device went down.
+                if error.errno == errno.ENETDOWN:
+                    continue
+                raise
+            at = data.find(MAGIC, 0, 64)
+            if at < 0 or len(data) < at + len(MAGIC) + 16:
+                continue
+            pid, serial = struct.unpack_from("!QQ", data, at + len(MAGIC))
+            if pid != os.getpid() or serial not in self.sent:
+                continue
+            outgoing = address[2] == 4
+            if outgoing and not place.out:
+                continue
+            tags = []
+            for level, kind, value in control:
+                if level == SOL_PACKET and kind == PACKET_AUXDATA:
+                    status, _, _, _, _, tci, _ = struct.unpack_from("IIIHHHH", value)
+                    if status & TP_STATUS_VLAN_VALID:
+                        tags.append(tci & 0xFFF)
+            offset = 12
+            while struct.unpack_from("!H", data, offset)[0] in (0x8100, 0x88A8):
+                tags.append(struct.unpack_from("!H", data, offset + 2)[0] & 0xFFF)
+                offset += 4
+            self.seen.setdefault((place.name, outgoing), []).append(
+                (",".join(map(str, tags)), PKTTYPES.get(address[2], "?")))
+
+    def collect(self, until):
+        poll = select.poll()
+        by_fd = {}
+        for place in self.places.values():
+            poll.register(place.sock, select.POLLIN)
+            by_fd[place.sock.fileno()] = place
+        while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            events = poll.poll(max(1, left * 1000))
+            if not events:
+                return
+            for fd, _ in events:
+                self.receive(by_fd[fd])
+
+    @staticmethod
+    def parse_want(text):
+        left, count = text.rsplit("=", 1)
+        outgoing = left.endswith(">")
+        left = left.rstrip(">")
+        left, _, kind = left.partition("/")
+        name, _, tags = left.partition(":")
+        return (name, outgoing), tags, kind, int(count)
+
+    def do_want(self, args):
+        wants = [self.parse_want(arg) for arg in args]
+        for (name, outgoing), _, _, _ in wants:
+            if name not in self.places or (outgoing and not self.places[name].out):
+                raise ValueError("no place counts " + name)
+        total = {}
+        for key, _, _, count in wants:
+            total[key] = total.get(key, 0) + count
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if all(len(self.seen.get(key, [])) >= count for key, count in total.items()):
+                break
+            self.collect(min(deadline, time.monotonic() + 0.02))
+        # Then nothing more may come.
+        self.collect(time.monotonic() + (QUIET if any(total.values()) else 2 * QUIET))
+
+        for key in sorted(set(self.seen) | set(total)):
+            got = list(self.seen.get(key, []))
+            for want_key, tags, kind, count in wants:
+                if want_key != key:
+                    continue
+                match = [frame for frame in got if frame[0] == tags and kind in ("", frame[1])]
+                for frame in match[:count]:
+                    got.remove(frame)
+                if len(match) < count:
+                    self.complain(key, "wanted %d, got %d of tag '%s' %s" % (count, len(match), tags, kind))
+            for frame in sorted(set(got)):
+                self.complain(key, "%d too many: tag '%s', %s" % ((got.count(frame),) + frame))
+        self.sent.clear()
+        self.seen.clear()
+
+    def complain(self, key, text):
+        self.failed = True
+        print("line %d, at %s%s: %s" % (self.line, key[0], ">" if key[1] else "", text))
+
+    def run(self, lines):
+        for self.line, line in enumerate(lines, 1):
+            line = line.split("#")[0].strip()
+            if not line:
+                continue
+            word, _, self.rest = line.partition(" ")
+            getattr(self, "do_" + word)(self.rest.split())
+        if self.sent:
+            raise ValueError("frames were sent at the end that no 'want' looks at")
+        return 1 if self.failed else 0
+
+
+def tcp(server_ns, address, client_ns, size="200000"):
+    """One connection; both sides send and check SIZE bytes at the same time."""
+    size = int(size)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    enter(server_ns)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address.split("%")[0] if family == socket.AF_INET else "::", 0))
+    listener.listen(1)
+    listener.settimeout(4 * SLOW)
+    enter(client_ns)
+    client = socket.socket(family, socket.SOCK_STREAM)
+    client.settimeout(4 * SLOW)
+    client.connect((address, listener.getsockname()[1]))
+    server, _ = listener.accept()
+    pattern = {client: bytes(range(256)) * (size // 256 + 1), server: bytes(range(255, -1, -1)) * (size // 256 + 1)}
+    pattern = {sock: data[:size] for sock, data in pattern.items()}
+    other = {client: server, server: client}
+    got = {client: bytearray(), server: bytearray()}
+    done = {client: 0, server: 0}
+    for sock in got:
+        sock.setblocking(False)
+    deadline = time.monotonic() + 20 * SLOW
+    while any(len(data) < size for data in got.values()):
+        if time.monotonic() > deadline:
+            print("TCP stalled: %s" % [len(data) for data in got.values()])
+            return 1
+        senders = [sock for sock in got if done[sock] < size]
+        readable, writable, _ = select.select(list(got), senders, [], 1)
+        for sock in writable:
+            done[sock] += sock.send(pattern[sock][done[sock]:done[sock] + 65536])
+        for sock in readable:
+            data = sock.recv(1 << 20)
+            if not data:
+                print("TCP closed early")
+                return 1
+            got[sock] += data
+    for sock, data in got.items():
+        if bytes(data) != pattern[other[sock]]:
+            print("TCP carried something else than was sent")
+            return 1
+    return 0
+
+
+def newlink(netns, kind, lower, name, *attributes):
+    """RTM_NEWLINK, and the kernel's answer in words."""
+    def attr(number, payload):
+        length = 4 + len(payload)
+        return struct.pack("HH", length, number) + payload + b"\0" * (-length % 4)
+
+    enter(netns)
+    change = name.startswith("+")
+    name = name.lstrip("+")
+    data = b""
+    for text in attributes:
+        number, rest = text.split(":")
+        size, value = rest.split("=")
+        data += attr(int(number), int(value).to_bytes(int(size), sys.byteorder))
+    body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attr(3, name.encode() + b"\0")
+    if lower != "-":
+        body += attr(5, struct.pack("I", socket.if_nametoindex(lower)))
+    body += attr(18 | 0x8000, attr(1, kind.encode()) + attr(2 | 0x8000, data))
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    sock.setsockopt(270, 11, 1)     # NETLINK_EXT_ACK
+    flags = 0x5 if change else 0x605    # REQUEST ACK (CREATE EXCL)
+    sock.send(struct.pack("IHHII", 16 + len(body), 16, flags, 1, 0) + body)
+    answer = sock.recv(65536)
+    error, = struct.unpack_from("i", answer, 16)
+    if error == 0:
+        return 0
+    said = ""
+    offset = 20 + 16
+    if not struct.unpack_from("H", answer, 6)[0] & 0x100:   # not NLM_F_CAPPED
+        offset = 20 + struct.unpack_from("I", answer, 20)[0]
+    while offset + 4 <= len(answer):
+        length, number = struct.unpack_from("HH", answer, offset)
+        if length < 4:
+            break
+        if number & 0x7FFF == 1:
+            said = answer[offset + 4:offset + length].rstrip(b"\0").decode()
+        offset += (length + 3) & ~3
+    print("%s: %s" % (errno.errorcode.get(-error, -error), said))
+    return 1
+
+
+def main():
+    if sys.argv[1] == "newlink":
+        return newlink(*sys.argv[2:])
+    if sys.argv[1] == "frames":
+        return Scenario().run(sys.stdin.read().splitlines())
+    if sys.argv[1] == "tcp":
+        return tcp(*sys.argv[2:])
+    return 2
+
+
+sys.exit(main())

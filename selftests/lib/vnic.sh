@@ -1,0 +1,232 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the suites share. A suite sources this file, defines one function per
+# test and ends with
+#
+#	run t_function 'REQ-1 REQ-2: what the user sees'
+#	...
+#	finish
+#
+# A test runs in a shell of its own under "set -e": any command that fails
+# fails the test, and its output is shown. What must fail is written
+# "no COMMAND" or "refused SENTENCE COMMAND". Namespaces made by ns() go when
+# the test ends.
+#
+# KIND=macvlan runs a suite on macvlan instead (etherstubs become dummies): a
+# way to see what a check says about a device that lacks the feature.
+
+KIND=${KIND:-vnic}
+SELFTESTS=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+# Everything that waits is told how slow this kernel is.
+SLOW=${SLOW:-$(dmesg 2>/dev/null | grep -q KernelAddressSanitizer && echo 4 || echo 1)}
+export SLOW
+umask 022
+
+tests=0
+failures=0
+skips=0
+log=$(mktemp /tmp/vnic-test.XXXXXX)
+made_ns=()
+
+# Network namespaces of the name NAME..., gone at the end of the test. They
+# have no IPv6 (its multicast is noise) unless the suite said with_ipv6.
+ns() {
+	local name
+	for name; do
+		ip netns add "$name"
+		made_ns+=("$name")
+	done
+}
+
+with_ipv6() { echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/default/disable_ipv6; }
+without_ipv6() { echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; }
+
+# in_ns NS COMMAND...
+in_ns() { ip netns exec "$@"; }
+
+# wire NS DEV NS DEV [OPTION...]: a cable with a network card at both ends.
+wire() {
+	local a=$1 adev=$2 b=$3 bdev=$4
+	shift 4
+	ip link add name "$adev" netns "$a" "$@" type veth peer name "$bdev" netns "$b" "$@"
+	ip -n "$a" link set dev "$adev" up
+	ip -n "$b" link set dev "$bdev" up
+}
+
+# vnic NS LOWER NAME NS [LINK-OPTION...] [: TYPE-OPTION...]
+# makes the VNIC NAME in the second namespace, on LOWER of the first.
+vnic() {
+	local host=$1 lower=$2 name=$3 target=$4 common=()
+	shift 4
+	while [ $# -gt 0 ] && [ "$1" != : ]; do
+		common+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	[ "$KIND" = macvlan ] && set -- mode bridge
+	ip -n "$host" link add link "$lower" name "$name" netns "$target" "${common[@]}" type "$KIND" "$@"
+}
+
+# etherstub NS NAME [LINK-OPTION...] [: TYPE-OPTION...]
+etherstub() {
+	local host=$1 name=$2 common=()
+	shift 2
+	while [ $# -gt 0 ] && [ "$1" != : ]; do
+		common+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	if [ "$KIND" = vnic ]; then
+		ip -n "$host" link add name "$name" "${common[@]}" type etherstub "$@"
+	else
+		ip -n "$host" link add name "$name" "${common[@]}" up type dummy
+	fi
+}
+
+# The link NAME of the namespace NS as seen by jq's EXPRESSION.
+link() { # NS NAME EXPRESSION
+	ip -n "$1" -d -j link show dev "$2" | jq -r ".[0] | $3"
+}
+
+# same WANTED GOT [WHAT]
+same() {
+	[ "$1" = "$2" ] && return
+	echo "${3:-value}: wanted \"$1\", got \"$2\""
+	return 1
+}
+
+# no COMMAND...: it must fail.
+no() {
+	if "$@"; then
+		echo "this should have failed: $*"
+		return 1
+	fi
+}
+
+# refused REGEX COMMAND...: it must fail and say something that matches.
+refused() {
+	local regex=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		echo "this should have been refused: $*"
+		return 1
+	fi
+	grep -qiE -- "$regex" <<<"$said" && return
+	echo "refused, but without a word of /$regex/: $*"
+	echo "it said: $said"
+	return 1
+}
+
+# await SECONDS COMMAND...: it must succeed within that time.
+await() {
+	local end=$((SECONDS + $1 * SLOW + 1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || { echo "did not come true: $*"; "$@" || return 1; return; }
+		sleep 0.05
+	done
+}
+
+# ping_ok NS ADDRESS [OPTION...]; ping_no NS ADDRESS [OPTION...]
+ping_ok() {
+	local ns=$1 to=$2
+	shift 2
+	in_ns "$ns" ping -n -q -c 1 -W $((2 * SLOW)) "$@" "$to"
+}
+
+ping_no() {
+	local ns=$1 to=$2
+	shift 2
+	no in_ns "$ns" ping -n -q -c 1 -W 1 "$@" "$to"
+}
+
+# frames <<EOF: sends single frames and counts who gets them; see net.py.
+frames() { python3 -S -E "$SELFTESTS/lib/net.py" frames; }
+
+# tcp SERVER-NS ADDRESS CLIENT-NS [BYTES]: a connection that carries BYTES both ways.
+tcp() { python3 -S -E "$SELFTESTS/lib/net.py" tcp "$@"; }
+
+# newlink NS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE...]: what ip would send, and
+# what it would not: attributes of any size and value, without the plug-in.
+newlink() { python3 -S -E "$SELFTESTS/lib/net.py" newlink "$@"; }
+
+skip() {
+	echo "$*" >"$log.skip"
+	exit 4
+}
+
+# need COMMAND|kind:KIND...: skips the test where the machine lacks it.
+need() {
+	local what
+	for what; do
+		case $what in
+		kind:*)
+			ip link add name vn-probe type "${what#kind:}" 2>/dev/null &&
+				ip link del vn-probe || skip "no links of kind ${what#kind:}" ;;
+		module:*) modprobe -q "${what#module:}" || [ -d "/sys/module/${what#module:}" ] || skip "no module ${what#module:}" ;;
+		*) command -v "$what" >/dev/null || skip "no $what" ;;
+		esac
+	done
+}
+
+leave_test() {
+	local pids
+	pids=$(jobs -p)
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill $pids 2>/dev/null || true
+	wait 2>/dev/null || true
+	for name in "${made_ns[@]}"; do
+		ip netns pids "$name" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
+		ip netns del "$name" 2>/dev/null || true
+	done
+}
+
+# run FUNCTION 'REQUIREMENTS: sentence'
+run() {
+	local rc
+	tests=$((tests + 1))
+	# TEST='t_one t_two' runs only these.
+	if [ -n "${TEST:-}" ] && [[ " $TEST " != *" $1 "* ]]; then
+		skips=$((skips + 1))
+		echo "ok $tests - $2 # SKIP not asked for"
+		return
+	fi
+	rm -f "$log.skip"
+	(
+		set -eE
+		made_ns=()
+		trap 'echo "failed: line $LINENO of ${BASH_SOURCE##*/}: $BASH_COMMAND"' ERR
+		trap leave_test EXIT
+		"$1"
+	) >"$log" 2>&1 </dev/null
+	rc=$?
+	case $rc in
+	0) echo "ok $tests - $2" ;;
+	4)
+		skips=$((skips + 1))
+		echo "ok $tests - $2 # SKIP $(cat "$log.skip" 2>/dev/null)" ;;
+	*)
+		failures=$((failures + 1))
+		echo "not ok $tests - $2"
+		sed 's/^/# /' "$log" ;;
+	esac
+}
+
+finish() {
+	echo "1..$tests"
+	rm -f "$log" "$log.skip"
+	[ $failures -eq 0 ] || exit 1
+	[ $tests -ne $skips ] || [ -n "${TEST:-}" ] || exit 4
+	exit 0
+}
+
+load_module() {
+	[ "$KIND" != vnic ] || [ -d /sys/module/vnic ] || insmod "${VNIC_KO:?the module to test}"
+}
+
+echo TAP version 13
+load_module || { echo "Bail out! vnic.ko does not load"; exit 1; }
+# New namespaces take the settings of the first one.
+echo 1 >/proc/sys/net/core/devconf_inherit_init_net
+without_ipv6
