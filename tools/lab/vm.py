@@ -14,7 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+
+import nics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -137,6 +140,8 @@ class Machine:
         self.qemu = None
         self.control = None
         self.qmp = None
+        self.nics = {}
+        self.words = tempfile.TemporaryFile()    # QEMU's own messages: of interest when it fails
 
     def channel(self, name, feed=None):
         """A chardev of QEMU that ends here; returns our end and QEMU's arguments."""
@@ -161,6 +166,8 @@ class Machine:
         monitor, more = self.channel("monitor")
         self.qmp = Qmp(monitor)
         args += more + ["-mon", "chardev=monitor,mode=control"]
+        more, self.nics = nics.add(opts.nic)
+        args += more
         args += ["-device", "virtio-serial-pci,id=serial"]
         args += self.channel("out", self.out.feed)[1] + ["-device", "virtserialport,chardev=out,name=lab.out"]
         args += self.channel("err", self.err.feed)[1] + ["-device", "virtserialport,chardev=err,name=lab.err"]
@@ -183,14 +190,24 @@ class Machine:
             self.exit = [int(number) for number in rest.split()]
             return "ok"
         if word == "qmp":
-            try:
-                answer = self.qmp.command(json.loads(rest))
-            except (OSError, ValueError) as error:
-                return f"error {error}"
-            if "error" in answer:
-                return "error " + answer["error"].get("desc", "unknown")
-            return "ok " + json.dumps(answer["return"])
-        return f"error unknown request: {word}"
+            return self.ask(json.loads(rest))
+        if word == "unplug" and rest in self.nics:
+            return self.ask({"execute": "device_del", "arguments": {"id": rest}})
+        if word == "plug" and rest in self.nics:
+            device = self.nics[rest].device
+            answer = self.ask({"execute": "device_add", "arguments": device})
+            return f"ok {device['mac']}" if answer.startswith("ok") else answer
+        return f"error unknown request: {line}"
+
+    def ask(self, command):
+        """QEMU's answer as the guest gets it."""
+        try:
+            answer = self.qmp.command(command)
+        except (OSError, ValueError) as error:
+            return f"error {error}"
+        if "error" in answer:
+            return "error " + answer["error"].get("desc", "unknown")
+        return "ok " + json.dumps(answer["return"])
 
     def finished(self):
         return self.exit is not None and (self.options.tty or (self.out.ended and self.err.ended))
@@ -206,13 +223,13 @@ class Machine:
             else:
                 self.selector.unregister(key.fileobj)
 
-    def run(self):
+    def run(self, args):
         """Returns the exit status of the whole run."""
         deadline = time.monotonic() + self.options.timeout if self.options.timeout else None
-        args = self.arguments()
         stdin = None if self.options.tty else subprocess.DEVNULL
         # pylint: disable-next=consider-using-with
-        self.qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + args, pass_fds=[fd.fileno() for fd in self.fds], stdin=stdin)
+        self.qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + args, pass_fds=[fd.fileno() for fd in self.fds], stdin=stdin,
+                                     stderr=self.words)
         for fd in self.fds:
             fd.close()
         late = False
@@ -248,6 +265,8 @@ class Machine:
         if self.exit is None:
             if not report:
                 sys.stderr.write("\n".join(self.console.lines()[-40:]) + "\n")
+            self.words.seek(0)
+            sys.stderr.write(self.words.read().decode(errors="replace"))
             complain("the guest ended before the command did")
             return REPORT if report or self.qemu.returncode == 0 else NOT_STARTED
         status, before, after, locks = self.exit
@@ -264,20 +283,26 @@ def main():
         parser.add_argument("--" + name, default="")
     for name in ("cpus", "timeout", "console"):
         parser.add_argument("--" + name, type=int)
+    parser.add_argument("--nic", action="append", default=[])
     for name in ("kvm", "icount", "tty"):
         parser.add_argument("--" + name, action="store_true")
     options = parser.parse_args()
-    with open("/run/export/lab/environment", encoding="utf-8") as file:
-        token = re.search("^LAB_TOKEN=(.*)$", file.read(), re.M).group(1).encode()
-    machine = Machine(options, token)
+    token = os.urandom(16).hex()
+    machine = Machine(options, token.encode())
+    arguments = machine.arguments()
+    with open("/run/export/lab/token", "w", encoding="ascii") as file:
+        file.write(token)
+    with open("/run/export/lab/nics", "w", encoding="ascii") as file:
+        file.writelines(f"{nic.model},{nic.name},{nic.device['mac']}\n" for nic in machine.nics.values())
 
     def stopped(number, _):
-        machine.qemu.kill()
+        if machine.qemu:
+            machine.qemu.kill()
         sys.exit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stopped)
-    sys.exit(machine.run())
+    sys.exit(machine.run(arguments))
 
 
 main()
