@@ -96,6 +96,9 @@ same() {
 	return 1
 }
 
+# is WANTED NS NAME EXPRESSION: the same of link(); for await.
+is() { same "$1" "$(link "$2" "$3" "$4")" "$4 of $3"; }
+
 # no COMMAND...: it must fail.
 no() {
 	if "$@"; then
