@@ -62,15 +62,20 @@ hash_of() { sha256sum | cut -c1-16; }
 stamped() { [ -e "$1" ] && [ "$(cat "$1.stamp" 2>/dev/null)" = "$2" ]; }
 stamp() { printf '%s\n' "$2" >"$1.stamp"; }
 
-# logged LOG WHAT COMMAND…: says what is being done, keeps its output in LOG, shows the end of it when it fails.
+# logged LOG WHAT COMMAND…: says what is being done, and every minute that it is still being done; keeps the output in LOG and shows the end
+# of it when it fails.
 logged() {
-	local log=$1 what=$2 from=$SECONDS; shift 2
+	local log=$1 what=$2 from=$SECONDS clock; shift 2
 	say "$what …"
 	mkdir -p "$(dirname "$log")"
+	( while sleep 60; do say "… $what: $(wc -l <"$log") lines so far"; done ) &
+	clock=$!
 	if ! "$@" >"$log" 2>&1 </dev/null; then
+		kill "$clock"
 		tail -n 40 "$log" >&2
 		die "failed: $what (all of it: $log)"
 	fi
+	kill "$clock"
 	say "$what: done in $((SECONDS - from)) s"
 }
 
