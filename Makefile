@@ -2,11 +2,6 @@
 #
 # Everything is made by the lab (tools/lab): what a target needs is fetched and built first, kept in $VNIC_CACHE and used again.
 
-ifneq ($(KERNELRELEASE),)
-# A kernel's own build system came here: it wants Kbuild.
-include $(dir $(lastword $(MAKEFILE_LIST)))Kbuild
-else
-
 MAKEFLAGS += --no-print-directory
 KERNEL ?= 7.3
 export KERNELS TESTS JOBS REAL
@@ -62,5 +57,3 @@ help:
 	@echo 'make clean             what was built from this checkout; distclean: the whole cache'
 
 .PHONY: all module tools demo test bench check shell rust-analyzer update clean distclean help
-
-endif
