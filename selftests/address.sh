@@ -5,6 +5,7 @@
 #
 # lab: cpus=2 timeout=200 kernels=7.3,7.2,debug
 
+# shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
 
 # A lower that filters by address: a VLAN device (veth has no filter).
@@ -183,19 +184,25 @@ t_extra() {
 }
 
 t_extra_duplicate() {
-	# The first holder of an address wins, as owner or as an extra one.
+	# An address that somebody has: refused where the kernel lets refuse, without effect where not.
 	ns host far a b c
 	wire host eth0 far wire0
 	vnic host eth0 va a up address 02:00:00:00:00:01
 	vnic host eth0 vb b up address 02:00:00:00:00:02
 	vnic host eth0 vc c up
-	in_ns a bridge fdb add 02:00:00:00:00:02 dev va self permanent
+	refused 'vb' in_ns a bridge fdb add 02:00:00:00:00:02 dev va self permanent
 	in_ns a bridge fdb add 02:00:00:00:00:aa dev va self permanent
 	sleep 0.2
-	in_ns b bridge fdb add 02:00:00:00:00:aa dev vb self permanent
+	refused 'va' in_ns b bridge fdb add 02:00:00:00:00:aa dev vb self permanent
+	refused 'va' vnic host eth0 vd c address 02:00:00:00:00:aa
+	# A macvlan on top says nothing that could be refused.
+	ip -n a link add link va name ma up address 02:00:00:00:00:bb type macvlan
+	sleep 0.2
+	ip -n b link add link vb name mb up address 02:00:00:00:00:bb type macvlan
 	sleep 0.2
 	frames <<-EOF
 		mac extra 02:00:00:00:00:aa
+		mac top 02:00:00:00:00:bb
 		at a a va
 		at b b vb
 		at c c vc
@@ -203,15 +210,18 @@ t_extra_duplicate() {
 		want b=1
 		send c dst=extra
 		want a=1
+		send c dst=top
+		want a=1
 	EOF
 	# When the first lets go, the second, who still has it in its list, gets it.
-	ip -n a link del va
+	ip -n a link del ma
 	sleep 0.2
 	frames <<-EOF
-		mac extra 02:00:00:00:00:aa
+		mac top 02:00:00:00:00:bb
+		at a a va
 		at b b vb
 		at c c vc
-		send c dst=extra
+		send c dst=top
 		want b=1
 	EOF
 }

@@ -5,6 +5,7 @@
 #
 # lab: cpus=2 timeout=200 kernels=7.3,7.2,debug
 
+# shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
 
 host() {

@@ -5,14 +5,15 @@
 #
 # lab: cpus=2 timeout=150 kernels=7.3,7.2,debug
 
+# shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
 
 # The host has 10.0.0.254 on eth0, VNIC va has .1, vb has .2, the wire's far end .9.
-host() { # [TYPE-OPTION...]
+host() {
 	ns host far a b
 	wire host eth0 far wire0
-	vnic host eth0 va a up : "$@"
-	vnic host eth0 vb b up : "$@"
+	vnic host eth0 va a up
+	vnic host eth0 vb b up
 	ip -n host addr add 10.0.0.254/24 dev eth0
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb

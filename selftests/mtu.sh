@@ -5,6 +5,7 @@
 #
 # lab: cpus=2 timeout=100 kernels=7.3,7.2,debug
 
+# shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
 
 host() {
@@ -65,8 +66,8 @@ t_vlan() {
 	ip -n far link add link wire0 name wire0.10 up type vlan id 10
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n far addr add 10.0.0.9/24 dev wire0.10
-	ping_ok a 10.0.0.9 -s 1472 -M do
-	no in_ns a ping -n -q -c 1 -W 1 -s 1473 -M do 10.0.0.9
+	ping_ok a 10.0.0.9 -s 1472 -M "do"
+	no in_ns a ping -n -q -c 1 -W 1 -s 1473 -M "do" 10.0.0.9
 }
 
 t_stub() {
@@ -80,10 +81,10 @@ t_stub() {
 	same 9000 "$(link a va .mtu)" 'mtu, etherstub at 9000'
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
-	ping_ok a 10.0.0.2 -s 8972 -M do
+	ping_ok a 10.0.0.2 -s 8972 -M "do"
 	ip -n host link set s0 mtu 1500
 	same 1500 "$(link b vb .mtu)" 'mtu, etherstub at 1500'
-	ping_ok a 10.0.0.2 -s 1472 -M do
+	ping_ok a 10.0.0.2 -s 1472 -M "do"
 }
 
 t_stacked() {

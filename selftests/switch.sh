@@ -5,6 +5,7 @@
 #
 # lab: cpus=2 timeout=200 kernels=7.3,7.2,debug
 
+# shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
 
 # Three VNICs a, b, c in namespaces of these names on one link of "host".
@@ -435,7 +436,7 @@ t_ip() {
 	ip -n far addr add 10.0.0.9/24 dev wire0
 	ping_ok a 10.0.0.2
 	ping_ok a 10.0.0.9
-	ping_ok far 10.0.0.2 -s 1472 -M do
+	ping_ok far 10.0.0.2 -s 1472 -M "do"
 	tcp a 10.0.0.1 b
 	tcp far 10.0.0.9 a
 	tcp b 10.0.0.2 far
@@ -450,8 +451,8 @@ t_ip_vlan() {
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
 	ip -n far addr add 10.0.0.9/24 dev wire0.10
-	ping_ok a 10.0.0.9 -s 1472 -M do
-	ping_ok a 10.0.0.2 -s 1472 -M do
+	ping_ok a 10.0.0.9 -s 1472 -M "do"
+	ping_ok a 10.0.0.2 -s 1472 -M "do"
 	tcp far 10.0.0.9 a
 	tcp b 10.0.0.2 far
 	tcp b 10.0.0.2 a

@@ -26,6 +26,17 @@ net.py newlink NETNS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE]...
   for LOWER is none, "+" before NAME changes a link that exists. Says the
   error and the kernel's sentence.
 
+net.py fail-nth NETNS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE]...
+  asks for the link again and again while one memory allocation after the
+  other fails, and deletes it when it came to be; tells how many points failed.
+
+net.py flood NETNS DEV SECONDS
+  sends to everybody, to groups, to nobody and to the neighbours whose
+  addresses it hears, until the time is up; what fails does not matter.
+
+net.py udp SERVER-NETNS ADDRESS CLIENT-NETNS SEGMENT COUNT
+  one send of COUNT datagrams of SEGMENT bytes (UDP_SEGMENT); all must arrive.
+
 net.py tcp SERVER-NETNS ADDRESS CLIENT-NETNS [BYTES]
   opens a connection and moves BYTES (default 200000) both ways through it.
 """
@@ -281,28 +292,33 @@ def tcp(server_ns, address, client_ns, size="200000"):
     return 0
 
 
-def newlink(netns, kind, lower, name, *attributes):
-    """RTM_NEWLINK, and the kernel's answer in words."""
+def newlink_request(netns, kind, lower, name, attributes):
+    """An RTM_NEWLINK message and a socket to send it on."""
     def attr(number, payload):
         length = 4 + len(payload)
         return struct.pack("HH", length, number) + payload + b"\0" * (-length % 4)
 
     enter(netns)
     change = name.startswith("+")
-    name = name.lstrip("+")
     data = b""
     for text in attributes:
         number, rest = text.split(":")
         size, value = rest.split("=")
         data += attr(int(number), int(value).to_bytes(int(size), sys.byteorder))
-    body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attr(3, name.encode() + b"\0")
+    body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attr(3, name.lstrip("+").encode() + b"\0")
     if lower != "-":
         body += attr(5, struct.pack("I", socket.if_nametoindex(lower)))
     body += attr(18 | 0x8000, attr(1, kind.encode()) + attr(2 | 0x8000, data))
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
     sock.setsockopt(270, 11, 1)     # NETLINK_EXT_ACK
     flags = 0x5 if change else 0x605    # REQUEST ACK (CREATE EXCL)
-    sock.send(struct.pack("IHHII", 16 + len(body), 16, flags, 1, 0) + body)
+    return struct.pack("IHHII", 16 + len(body), 16, flags, 1, 0) + body, sock
+
+
+def newlink(netns, kind, lower, name, *attributes):
+    """RTM_NEWLINK, and the kernel's answer in words."""
+    message, sock = newlink_request(netns, kind, lower, name, attributes)
+    sock.send(message)
     answer = sock.recv(65536)
     error, = struct.unpack_from("i", answer, 16)
     if error == 0:
@@ -322,9 +338,92 @@ def newlink(netns, kind, lower, name, *attributes):
     return 1
 
 
+def fail_nth(netns, kind, lower, name, *attributes):
+    """One failing allocation after the other while a link is made."""
+    failed = 0
+    with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as control:
+        for nth in range(1, 2000):
+            message, sock = newlink_request(netns, kind, lower, name, attributes)
+            control.write(b"%d" % nth)
+            try:
+                sock.send(message)
+            except OSError:
+                pass
+            control.seek(0)
+            left = int(control.read(16).split(b"\0")[0] or b"0")
+            control.seek(0)
+            control.write(b"0")
+            sock.setblocking(False)
+            try:
+                error, = struct.unpack_from("i", sock.recv(65536), 16)
+            except BlockingIOError:
+                error = -errno.ENOMEM       # the answer itself
+            sock.close()
+            if error == 0 or os.path.exists("/sys/class/net/" + name):
+                os.system("ip -n %s link del %s 2>/dev/null" % (netns, name))
+            failed += error != 0
+            if left:
+                print("%d points, %d failed" % (nth - 1, failed))
+                return 0 if nth > 10 else 1
+    return 1
+
+
+def flood(netns, dev, seconds):
+    """Frames of every kind, as fast as they go."""
+    enter(netns)
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    sock.bind((dev, ETH_P_ALL))
+    sock.setblocking(False)
+    own = fcntl.ioctl(sock, SIOCGIFHWADDR, struct.pack("16s24x", dev.encode()))[18:24]
+    kinds = [BROADCAST, b"\x01\x00\x5e\x01\x01\x01", b"\x33\x33\x00\x00\x00\x01", b"\x02\x00\x00\x00\x99\x99", own]
+    neighbours = []
+    tail = own + struct.pack("!H", ETHERTYPE) + b"flood".ljust(200, b"\0")
+    end = time.monotonic() + float(seconds)
+    while time.monotonic() < end:
+        for dst in kinds + neighbours:
+            try:
+                sock.send(dst + tail)
+            except OSError as error:
+                if error.errno in (errno.ENXIO, errno.ENODEV):
+                    return 0
+        try:
+            src = sock.recv(64)[6:12]
+            if src != own and src not in neighbours and len(neighbours) < 8:
+                neighbours.append(src)
+        except OSError:
+            pass
+    return 0
+
+
+def udp(server_ns, address, client_ns, segment, count):
+    """Segmentation of UDP: one send, COUNT datagrams."""
+    segment, count = int(segment), int(count)
+    enter(server_ns)
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, 0))
+    server.settimeout(3 * SLOW)
+    enter(client_ns)
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.setsockopt(17, 103, segment)     # SOL_UDP, UDP_SEGMENT
+    client.sendto(b"first", server.getsockname())
+    server.recv(65536)
+    client.sendto(b"".join(bytes([number]) * segment for number in range(count)), server.getsockname())
+    for number in range(count):
+        if server.recv(65536) != bytes([number]) * segment:
+            print("datagram %d is another one" % number)
+            return 1
+    return 0
+
+
 def main():
     if sys.argv[1] == "newlink":
         return newlink(*sys.argv[2:])
+    if sys.argv[1] == "fail-nth":
+        return fail_nth(*sys.argv[2:])
+    if sys.argv[1] == "flood":
+        return flood(*sys.argv[2:])
+    if sys.argv[1] == "udp":
+        return udp(*sys.argv[2:])
     if sys.argv[1] == "frames":
         return Scenario().run(sys.stdin.read().splitlines())
     if sys.argv[1] == "tcp":

@@ -150,6 +150,9 @@ frames() { python3 -S -E "$SELFTESTS/lib/net.py" frames; }
 # tcp SERVER-NS ADDRESS CLIENT-NS [BYTES]: a connection that carries BYTES both ways.
 tcp() { python3 -S -E "$SELFTESTS/lib/net.py" tcp "$@"; }
 
+# flood NS DEV SECONDS: frames of all kinds, as many as one processor makes.
+flood() { python3 -S -E "$SELFTESTS/lib/net.py" flood "$@"; }
+
 # newlink NS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE...]: what ip would send, and
 # what it would not: attributes of any size and value, without the plug-in.
 newlink() { python3 -S -E "$SELFTESTS/lib/net.py" newlink "$@"; }
@@ -165,8 +168,8 @@ need() {
 	for what; do
 		case $what in
 		kind:*)
-			ip link add name vn-probe type "${what#kind:}" 2>/dev/null &&
-				ip link del vn-probe || skip "no links of kind ${what#kind:}" ;;
+			ip link add name vn-probe type "${what#kind:}" 2>/dev/null || skip "no links of kind ${what#kind:}"
+			ip link del vn-probe ;;
 		module:*) modprobe -q "${what#module:}" || [ -d "/sys/module/${what#module:}" ] || skip "no module ${what#module:}" ;;
 		*) command -v "$what" >/dev/null || skip "no $what" ;;
 		esac
@@ -195,7 +198,7 @@ run() {
 		echo "ok $tests - $2 # SKIP not asked for"
 		return
 	fi
-	rm -f "$log.skip"
+	rm -f "$log".*
 	(
 		set -eE
 		made_ns=()
@@ -218,7 +221,9 @@ run() {
 
 finish() {
 	echo "1..$tests"
-	rm -f "$log" "$log.skip"
+	echo 0 >/proc/sys/net/core/devconf_inherit_init_net
+	with_ipv6
+	rm -f "$log" "$log".*
 	[ $failures -eq 0 ] || exit 1
 	[ $tests -ne $skips ] || [ -n "${TEST:-}" ] || exit 4
 	exit 0

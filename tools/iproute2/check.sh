@@ -24,7 +24,7 @@ same() {
 	want=$1
 	shift
 	got=$("$dir/check" "$dir/link_$1.so" "$@" 2>&1)
-	[ "$got" = "$want" ] && report ok "$*" || report bad "$*" "$got"
+	if [ "$got" = "$want" ]; then report ok "$*"; else report bad "$*" "$got"; fi
 }
 
 # refuse SENTENCE KIND OPTION...
