@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 import nics
@@ -225,6 +226,14 @@ class Machine:
 
     def run(self, args):
         """Returns the exit status of the whole run."""
+        terminal = termios.tcgetattr(0) if self.options.tty and os.isatty(0) else None
+        try:
+            return self.run_in(args)
+        finally:
+            if terminal:
+                termios.tcsetattr(0, termios.TCSADRAIN, terminal)
+
+    def run_in(self, args):
         deadline = time.monotonic() + self.options.timeout if self.options.timeout else None
         stdin = None if self.options.tty else subprocess.DEVNULL
         # pylint: disable-next=consider-using-with
