@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kinds of children that are compared: one class each, all in KINDS.
+
+A kind knows how to make its children and what to call them; it measures
+nothing. Child i is the device c<i>, born in the namespace that the caller
+names (None: the host's). The lower device, `wire0`, is in the host's.
+"""
+
+import os
+
+from . import bpf
+from .shell import have_module, ip_batch, ip_json, modprobe, run, tool_batch
+
+LOWER = "wire0"
+# An address of the world outside.
+OUTSIDE_MAC = "02:00:00:00:0f:0f"
+
+
+def mac(i):
+    return f"02:76:6e:00:{i >> 8:02x}:{i & 255:02x}"
+
+
+def ip(i):
+    return f"10.64.{i >> 8}.{i & 255}"
+
+
+def _in(ns):
+    return f"netns {ns} " if ns else ""
+
+
+class Kind:
+    """What all kinds have; the comments say what may be replaced."""
+
+    name = ""
+    modules = ()
+    # Devices of the host that carry more than one child, and that die last.
+    lower = LOWER
+    # The most children that it can have.
+    limit = 4096
+    # The scenarios that make sense for it.
+    scenarios = ("wire-child", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create")
+    # One child sends, any other receives (a switch); else child i has a twin of its own (a cable).
+    switch = True
+
+    def load(self):
+        modprobe(*self.modules)
+
+    def prepare(self):
+        """Once, when the lower device is there and has no children."""
+
+    def add(self, ids, ns=None):
+        """Makes children; does not bring them up."""
+        ip_batch([self.line(i, ns) for i in ids])
+
+    def line(self, i, ns):
+        """The `ip` command that makes one child."""
+        raise NotImplementedError
+
+    def up(self, ids, ns=None):
+        ip_batch([f"link set c{i} up" for i in ids], ns)
+
+    def reachable(self, ids, ns=None):
+        """After `up`: what the kind needs to find its children."""
+
+    def sender(self, i):
+        """The device that sends to child i, in the other namespace."""
+        return "c0" if self.switch else f"t{i}"
+
+    def mac(self, i):
+        return mac(i)
+
+    def close(self):
+        """Before the lower device and the namespaces go away."""
+
+    def remove(self, ids):
+        """Removes children from the host's namespace in one go."""
+        ip_batch([f"link set c{i} group 77" for i in ids] + ["link delete group 77"])
+
+
+class Macvlan(Kind):
+    name = "macvlan"
+    modules = ("macvlan",)
+
+    def line(self, i, ns):
+        return f"link add link {LOWER} name c{i} address {mac(i)} {_in(ns)}type macvlan mode bridge"
+
+
+class Ipvlan(Kind):
+    """Finds its children by IP address; all have the lower's MAC address."""
+    name = "ipvlan"
+    modules = ("ipvlan",)
+
+    def line(self, i, ns):
+        return f"link add link {LOWER} name c{i} {_in(ns)}type ipvlan mode l2 bridge"
+
+    def reachable(self, ids, ns=None):
+        ip_batch([f"address add {ip(i)}/32 dev c{i}" for i in ids], ns)
+
+    def mac(self, i):
+        return ip_json("link", "show", "dev", LOWER)[0]["address"]
+
+
+class Vnic(Kind):
+    """On the wire; the host and its VNICs do not reach each other: no hook on the lower's way out."""
+    name = "vnic"
+    options = "host off"
+
+    def load(self):
+        have_module(os.environ["VNIC_KO"])
+
+    def line(self, i, ns):
+        return f"link add link {self.lower} name c{i} address {mac(i)} {_in(ns)}type vnic {self.options}"
+
+
+class VnicHost(Vnic):
+    """The default: the host reaches its VNICs over the same device."""
+    name = "vnic+host"
+    options = "host on"
+
+
+class VnicStub(Vnic):
+    """On an etherstub: no wire."""
+    name = "vnic+stub"
+    lower = "stub0"
+    options = ""
+    scenarios = ("child-child", "tcp", "create")
+
+    def prepare(self):
+        run("ip", "link", "add", "stub0", "type", "etherstub")
+        run("ip", "link", "set", "stub0", "up")
+
+    def close(self):
+        run("ip", "link", "del", "stub0")
+
+
+class Veth(Kind):
+    """A cable: no table, nothing that its number could matter to."""
+    name = "veth"
+    modules = ("veth",)
+    limit = 1
+    scenarios = ("child-child", "tcp", "create")
+    switch = False
+
+    def line(self, i, ns):
+        twin = "netns tx" if ns else ""
+        return f"link add name c{i} {_in(ns)}type veth peer name t{i} {twin}"
+
+    def add(self, ids, ns=None):
+        super().add(ids, ns)
+        if ns:
+            ip_batch([f"link set t{i} up" for i in ids], "tx")
+
+    def mac(self, i):
+        return ip_json("link", "show", "dev", f"c{i}", ns="kids")[0]["address"]
+
+
+def netkit_ends():
+    """Names of the near ends → names of the far ends, for pairs that are still in the host's namespace."""
+    names = {link["ifname"]: link.get("link") for link in ip_json("link", "show", "type", "netkit")}
+    return {near: far for near, far in names.items() if near.startswith("h") and far}
+
+
+def add_netkits(ids, far_ns):
+    """`ip -batch` takes "peer name" only once, so the far ends are named afterwards."""
+    ip_batch([f"link add name h{i} type netkit" for i in ids])
+    ends = netkit_ends()
+    ip_batch([f"link set {ends[f'h{i}']} name c{i} {_in(far_ns)}" for i in ids])
+
+
+class Netkit(Veth):
+    """The same cable as netkit, in its default mode, no program attached."""
+    name = "netkit"
+    modules = ()
+
+    def add(self, ids, ns=None):
+        add_netkits(ids, ns)
+        near = "netns tx" if ns else ""
+        ip_batch([f"link set h{i} name t{i} {near}" for i in ids])
+        if ns:
+            ip_batch([f"link set t{i} up" for i in ids], "tx")
+
+    def mac(self, i):
+        return mac(i)
+
+
+class NetkitRedirect(Kind):
+    """From the wire to netkit as Cilium does it: a BPF program at the lower's ingress, a hash table, bpf_redirect_peer()."""
+    name = "netkit+bpf"
+    scenarios = ("wire-child",)
+
+    def prepare(self):
+        bpf.attach_redirect(LOWER)
+
+    def add(self, ids, ns=None):
+        add_netkits(ids, ns)
+
+    def up(self, ids, ns=None):
+        super().up(ids, ns)
+        ip_batch([f"link set h{i} up" for i in ids])
+
+    def reachable(self, ids, ns=None):
+        ends = {link["ifname"]: link["ifindex"] for link in ip_json("link", "show", "type", "netkit")}
+        bpf.fill({mac(i): ends[f"h{i}"] for i in ids})
+
+
+class Bridge(Kind):
+    """The usual container: a bridge with the wire and one end of a veth pair for each child."""
+    name = "bridge+veth"
+    modules = ("bridge", "veth")
+    # BR_MAX_PORTS is 1,024, the wire is one of them.
+    limit = 1000
+
+    def prepare(self):
+        run("ip", "link", "add", "br0", "type", "bridge")
+        run("ip", "link", "set", "br0", "up")
+        run("ip", "link", "set", LOWER, "master", "br0")
+        run("bridge", "fdb", "add", OUTSIDE_MAC, "dev", LOWER, "master", "static")
+
+    def line(self, i, ns):
+        return f"link add name h{i} type veth peer name c{i} address {mac(i)} {_in(ns)}"
+
+    def add(self, ids, ns=None):
+        ip_batch([line for i in ids for line in (self.line(i, ns), f"link set h{i} master br0")])
+
+    def up(self, ids, ns=None):
+        super().up(ids, ns)
+        ip_batch([f"link set h{i} up" for i in ids])
+
+    def reachable(self, ids, ns=None):
+        tool_batch("bridge", [f"fdb add {mac(i)} dev h{i} master static" for i in ids])
+
+    def close(self):
+        run("ip", "link", "del", "br0")
+
+
+class OpenVswitch(Kind):
+    """The kernel's datapath with internal ports, one flow for each address, set with ovs-dpctl: no upcalls."""
+    name = "openvswitch"
+    modules = ("openvswitch",)
+
+    def prepare(self):
+        run("ovs-dpctl", "add-dp", "dp0")
+        run("ovs-dpctl", "add-if", "dp0", LOWER)
+        self.ports = []
+
+    def add(self, ids, ns=None):
+        run("ovs-dpctl", "add-if", "dp0", *(f"c{i},type=internal" for i in ids))
+        self.ports += ids
+        lines = [f"link set c{i} address {mac(i)}" for i in ids]
+        if ns:
+            lines += [f"link set c{i} netns {ns}" for i in ids]
+        ip_batch(lines)
+
+    def reachable(self, ids, ns=None):
+        run("ovs-dpctl", "del-flows", "dp0")
+        ports = self.numbers()
+        senders = [ports[name] for name in (LOWER, "c0") if name in ports]
+        self._flows([(port, mac(i), ports[f"c{i}"]) for i in self.ports for port in senders])
+        if "c0" in ports:
+            self._flows([(ports["c0"], OUTSIDE_MAC, ports[LOWER])])
+        if len(self.ports) <= 100:
+            self._flows([(ports[LOWER], "ff:ff:ff:ff:ff:ff", ",".join(ports[f"c{i}"] for i in self.ports))])
+
+    @staticmethod
+    def numbers():
+        """Device → its port's number in the datapath."""
+        ports = {}
+        for line in run("ovs-dpctl", "show", "dp0").splitlines():
+            words = line.split()
+            if len(words) > 2 and words[0] == "port":
+                ports[words[2]] = words[1].rstrip(":")
+        return ports
+
+    @staticmethod
+    def _flows(flows):
+        """Each of them: (port it comes in by, destination address, ports it goes out by)."""
+        lines = [f"in_port({port}),eth(dst={to}),eth_type(0x0800),ipv4(frag=no) {out}\n" for port, to, out in flows]
+        run("ovs-dpctl", "add-flows", "dp0", "-", stdin="".join(lines))
+
+    def close(self):
+        run("ovs-dpctl", "del-dp", "dp0")
+
+    def remove(self, ids):
+        run("ovs-dpctl", "del-if", "dp0", *(f"c{i}" for i in ids))
+
+
+# In the order in which they are measured: every peer before the first VNIC with a hook on the lower.
+KINDS = {kind.name: kind for kind in (Veth, Netkit, NetkitRedirect, Macvlan, Ipvlan, Bridge, OpenVswitch,
+                                      Vnic, VnicStub, VnicHost)}
