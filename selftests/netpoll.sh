@@ -11,15 +11,15 @@
 # console DEV: whether a network console on DEV can be switched on.
 console() {
 	local target=/sys/kernel/config/netconsole/t1 rc=0
-	mkdir $target
-	echo "$1" >$target/dev_name
-	echo 10.7.0.1 >$target/local_ip
-	echo 10.7.0.9 >$target/remote_ip
-	echo 02:00:00:00:00:99 >$target/remote_mac
-	echo 1 >$target/enabled 2>/dev/null || rc=1
-	[ $rc = 1 ] || echo '<1>said to nobody' >/dev/kmsg
-	rmdir $target
-	return $rc
+	mkdir "$target"
+	echo "$1" >"$target"/dev_name
+	echo 10.7.0.1 >"$target"/local_ip
+	echo 10.7.0.9 >"$target"/remote_ip
+	echo 02:00:00:00:00:99 >"$target"/remote_mac
+	echo 1 >"$target"/enabled 2>/dev/null || rc=1
+	[ "$rc" = 1 ] || echo '<1>said to nobody' >/dev/kmsg
+	rmdir "$target"
+	return "$rc"
 }
 
 configfs() {

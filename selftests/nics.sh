@@ -223,21 +223,21 @@ t_netconsole() {
 	await 10 ping -n -q -c 1 -W 1 10.7.0.9
 	in_ns far nc -u -l 10.7.0.9 6666 >"$log.console" &
 	local target=/sys/kernel/config/netconsole/t1
-	mkdir $target
-	echo vcon >$target/dev_name
-	echo 10.7.0.1 >$target/local_ip
-	echo 10.7.0.9 >$target/remote_ip
-	echo 6666 >$target/remote_port
-	in_ns far cat "/sys/class/net/$B/address" >$target/remote_mac
-	echo 1 >$target/enabled || { rmdir $target; ip link del vcon; false; }
+	mkdir "$target"
+	echo vcon >"$target"/dev_name
+	echo 10.7.0.1 >"$target"/local_ip
+	echo 10.7.0.9 >"$target"/remote_ip
+	echo 6666 >"$target"/remote_port
+	in_ns far cat "/sys/class/net/$B/address" >"$target"/remote_mac
+	echo 1 >"$target"/enabled || { rmdir "$target"; ip link del vcon; false; }
 	echo '<1>over the network' >/dev/kmsg
 	local rc=0
 	await 5 grep -q 'over the network' "$log.console" || rc=1
 	# The VNIC goes while the console is on it.
 	ip link del vcon
-	same 0 "$(cat $target/enabled)" 'enabled, its device gone' || rc=1
-	rmdir $target
-	return $rc
+	same 0 "$(cat "$target"/enabled)" 'enabled, its device gone' || rc=1
+	rmdir "$target"
+	return "$rc"
 }
 
 [ -n "${VNIC_NICS:-}" ] || { echo '1..0 # SKIP no NICs in VNIC_NICS'; exit 4; }

@@ -15,12 +15,12 @@ time=${STRESS_SECONDS:-4}
 # until_over COMMAND...: again and again until the time is up; counts the rounds.
 until_over() {
 	local end=$((SECONDS + time)) rounds=0
-	while [ $SECONDS -lt $end ]; do
+	while [ "$SECONDS" -lt "$end" ]; do
 		"$@"
 		rounds=$((rounds + 1))
 	done
 	echo "$rounds rounds"
-	[ $rounds -ge 2 ]
+	[ "$rounds" -ge 2 ]
 }
 
 # A switch with a wire, and traffic on two VNICs and from the wire.
@@ -66,7 +66,7 @@ t_create_move_delete() { noisy; until_over create_move_delete; still_well; }
 
 change() {
 	n=$((n % 200 + 1))
-	ip -n a link set va address "02:00:00:00:10:$(printf %02x $n)"
+	ip -n a link set va address "02:00:00:00:10:$(printf %02x "$n")"
 	ip -n host link set eth0 mtu $((1300 + n))
 	ip -n a link set va promisc on
 	ip -n a link set va allmulticast on
@@ -158,7 +158,7 @@ t_deleted_under_tcp() {
 	sleep 1.5
 	ip -n host link del eth0
 	no ip -n a link show dev va
-	kill $pid
+	kill "$pid"
 	wait
 }
 
@@ -194,7 +194,7 @@ t_fail_nth() {
 	[ -e /proc/self/fail-nth ] || skip 'no fault injection in this kernel'
 	local fault
 	for fault in failslab fail_page_alloc; do
-		[ ! -e /sys/kernel/debug/$fault ] || echo N >/sys/kernel/debug/$fault/ignore-gfp-wait
+		[ ! -e /sys/kernel/debug/"$fault" ] || echo N >/sys/kernel/debug/"$fault"/ignore-gfp-wait
 	done
 	ns host far
 	wire host eth0 far wire0

@@ -19,7 +19,7 @@ traced() {
 		shift
 	done
 	shift
-	echo >$tracing/trace
+	echo >"$tracing"/trace
 	for event in "${events[@]}"; do
 		echo 1 >"$tracing/events/$event/enable"
 	done
@@ -27,7 +27,7 @@ traced() {
 	for event in "${events[@]}"; do
 		echo 0 >"$tracing/events/$event/enable"
 	done
-	grep -v '^#' $tracing/trace >"$log.trace" || true
+	grep -v '^#' "$tracing"/trace >"$log.trace" || true
 }
 
 t_there() {
@@ -77,9 +77,9 @@ t_fire() {
 	traced vnic/vnic_drop -- missed_frame
 	same 1 "$(grep -c 'vnic_drop: .*dev=va.*reason=tx_miss' "$log.trace")" 'drop events'
 	# Switched off they are silent.
-	echo >$tracing/trace
+	echo >"$tracing"/trace
 	local_frame
-	no grep vnic $tracing/trace
+	no grep vnic "$tracing"/trace
 }
 
 t_fire_wire() {
