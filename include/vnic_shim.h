@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The C side of vnic: kernel inlines and macros that Rust cannot call, and the
+ * compound per-packet primitives. A call from Rust into C costs 3 to 8
+ * instructions on a stock kernel, so each step of a packet is one call. No
+ * policy here: which packet goes where is decided in Rust.
+ */
+#ifndef _VNIC_SHIM_H
+#define _VNIC_SHIM_H
+
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/rtnetlink.h>
+
+struct netlink_ext_ack;
+struct netpoll;
+
+/*
+ * Counters of one VNIC, one set for each CPU; each is a u64. The first eight
+ * are one cache line: what a packet that is delivered touches.
+ */
+enum vnic_counter {
+	VNIC_RX_PACKETS,
+	VNIC_RX_BYTES,
+	VNIC_RX_LOCAL,		/* of rx_packets: from VNICs and the host */
+	VNIC_RX_GROUP,		/* of rx_packets: broadcast, multicast */
+	VNIC_TX_PACKETS,
+	VNIC_TX_BYTES,
+	VNIC_TX_LOCAL,		/* of tx_packets: to a VNIC or the host */
+	VNIC_TX_GROUP,		/* of tx_packets: broadcast, multicast */
+
+	VNIC_RX_DROP_DOWN,	/* the VNIC was down */
+	VNIC_RX_DROP_TOO_LONG,	/* longer than the VNIC's MTU allows */
+	VNIC_RX_DROP_BACKLOG,	/* the CPU's backlog was full */
+	VNIC_RX_DROP_NOMEM,
+	VNIC_TX_DROP_SHORT,	/* no complete Ethernet header */
+	VNIC_TX_DROP_MISS,	/* no such address, and no wire to try */
+	VNIC_TX_DROP_UPLINK,	/* refused by the lower device or its qdisc */
+	VNIC_TX_DROP_FANOUT,	/* the link's queue of group frames was full */
+	VNIC_TX_DROP_NOMEM,
+	VNIC_TX_DROP_REFUSED,	/* the local receiver did not take it */
+	VNIC_COUNTERS,
+};
+
+struct vnic_counters {
+	u64 value[VNIC_COUNTERS];
+} ____cacheline_aligned;
+
+/* skb.c: one packet. All of these run in softirq or with BH off, under RCU. */
+
+/* How a hand-over ended. */
+enum vnic_verdict {
+	VNIC_DELIVERED,
+	VNIC_TOO_LONG,
+	VNIC_NO_MEMORY,
+	VNIC_BACKLOG_FULL,
+};
+
+int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
+		   struct net_device *dst,
+		   struct vnic_counters __percpu *tx,
+		   struct vnic_counters __percpu *rx);
+void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
+		   struct vnic_counters __percpu *rx);
+int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,
+		    struct net_device *src, struct vnic_counters __percpu *tx);
+bool vnic_skb_is_uplink(const struct sk_buff *skb,
+			const struct net_device *lower);
+bool vnic_skb_is_raised(const struct sk_buff *skb);
+int vnic_skb_raise(struct sk_buff *skb, struct net_device *lower);
+int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
+		   struct vnic_counters __percpu *rx);
+int vnic_skb_to_received(struct sk_buff *skb, struct net_device *dev);
+struct sk_buff *vnic_skb_vlan_push(struct sk_buff *skb, u16 vid);
+void vnic_skb_vlan_clear(struct sk_buff *skb);
+struct sk_buff *vnic_skb_clone(struct sk_buff *skb);
+struct sk_buff *vnic_skb_unshare(struct sk_buff *skb);
+bool vnic_skb_pull_header(struct sk_buff *skb);
+void vnic_skb_drop(struct sk_buff *skb, const struct net_device *dev,
+		   struct vnic_counters __percpu *counters,
+		   unsigned int counter, u32 reason);
+void vnic_skb_count(struct vnic_counters __percpu *counters,
+		    unsigned int packets, unsigned int bytes,
+		    unsigned int extra, unsigned int len);
+void vnic_skb_taps(struct sk_buff *skb, struct net_device *dev);
+void vnic_skb_queue_init(struct sk_buff_head *queue);
+bool vnic_skb_queue_push(struct sk_buff_head *queue, struct sk_buff *skb,
+			 unsigned int limit);
+void vnic_skb_queue_unpop(struct sk_buff_head *queue, struct sk_buff *skb);
+struct sk_buff *vnic_skb_queue_pop(struct sk_buff_head *queue);
+
+struct vnic_counters __percpu *vnic_counters_alloc(void);
+void vnic_counters_free(struct vnic_counters __percpu *counters);
+void vnic_counters_sum(const struct vnic_counters __percpu *counters,
+		       u64 *sums);
+void vnic_counters_add(struct vnic_counters __percpu *counters,
+		       unsigned int counter, u64 n);
+
+/* netdev.c: devices, under RTNL. */
+void vnic_netdev_setup(struct net_device *dev);
+void vnic_netdev_set_lockdep_class(struct net_device *dev);
+void vnic_netdev_inherit_state(struct net_device *dev,
+			       const struct net_device *lower);
+void vnic_netdev_random_addr(struct net_device *dev);
+void vnic_netdev_set_addr(struct net_device *dev, const u8 *addr);
+bool vnic_netdev_tx_from_netpoll(struct net_device *dev);
+netdev_tx_t vnic_netpoll_send(struct netpoll *np, struct sk_buff *skb);
+struct netpoll *vnic_netpoll_attach(struct net_device *lower, int *err);
+bool vnic_netdev_rx_handler_busy(struct net_device *dev);
+const void *vnic_netdev_rx_handler_data(const struct net_device *dev);
+struct net *vnic_netdev_net(const struct net_device *dev);
+bool vnic_netdev_carrier_ok(const struct net_device *dev);
+void vnic_netdev_hold(struct net_device *dev);
+void vnic_netdev_put(struct net_device *dev);
+void vnic_netdev_hold_tracked(struct net_device *dev, netdevice_tracker *t);
+void vnic_netdev_put_tracked(struct net_device *dev, netdevice_tracker *t);
+struct net_device *vnic_netdev_alloc_dummy(void);
+bool vnic_netdev_has_vlan(struct net_device *dev, u16 vid);
+bool vnic_netdev_master_name(struct net_device *dev, char *name);
+u32 vnic_netdev_uc_promisc(const struct net_device *dev);
+void vnic_napi_add(struct net_device *dev, struct napi_struct *napi,
+		   int (*poll)(struct napi_struct *, int));
+void vnic_napi_del(struct napi_struct *napi);
+void vnic_napi_schedule(struct napi_struct *napi);
+bool vnic_is_manager(const struct net *link_net);
+struct net_device *vnic_notifier_dev(const void *info);
+struct netlink_ext_ack *vnic_notifier_extack(void *info);
+bool vnic_notifier_new_vlan(const void *info, u16 *vid);
+struct net *vnic_init_net(void);
+u64 vnic_random_u64(void);
+void vnic_rcu_bh_enter(void);
+void vnic_rcu_bh_leave(void);
+void vnic_kvfree_rcu(void *ptr);
+void *vnic_kvzalloc(size_t size, gfp_t flags);
+void vnic_kvfree(void *ptr);
+
+/* netlink.c */
+int vnic_nla_put(struct sk_buff *skb, int type, int len, const void *data);
+struct net *vnic_newlink_net(struct rtnl_newlink_params *params);
+void vnic_extack_set(struct netlink_ext_ack *extack, const char *msg,
+		     size_t len);
+void vnic_extack_attr(struct netlink_ext_ack *extack,
+		      const struct nlattr *attr);
+
+/* ethtool.c */
+void vnic_ethtool_string(u8 **data, const char *name, size_t len);
+void vnic_ethtool_drvinfo(struct ethtool_drvinfo *info, const char *driver,
+			  const char *version);
+
+#endif /* _VNIC_SHIM_H */

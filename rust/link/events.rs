@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What VNICs do when something happens to the device below them (macvlan_device_event()).
+
+use crate::{
+    logic::addr::MacAddr,
+    net::{
+        netdev::{
+            Dev,
+            NetDev, //
+        },
+        netlink::Extack,
+        notifier::{
+            Event,
+            Info,
+            Notified, //
+        },
+        rtnl::Rtnl,
+        rtnl_link::{
+            kill_many,
+            LinkOps, //
+        },
+    },
+    switch::Switch,
+    vnic::Vnic,
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Listens to the events of all devices.
+pub(crate) struct Events;
+
+impl Notified for Events {
+    fn event(
+        event: Event,
+        dev: &NetDev,
+        info: &Info<'_>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        if event == Event::PreAddress {
+            if let Some(vnic) = dev.downcast::<Vnic>() {
+                Vnic::check_address(vnic, info.new_address(), extack, rtnl)?;
+            }
+        }
+        match Switch::of(dev, rtnl) {
+            Some(switch) => lower_event(&switch, event, dev, info, extack, rtnl),
+            None => Ok(()),
+        }
+    }
+}
+
+fn lower_event(
+    switch: &Arc<Switch>,
+    event: Event,
+    lower: &NetDev,
+    info: &Info<'_>,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'_>,
+) -> Result {
+    match event {
+        Event::State => switch.for_each_vnic(rtnl, |vnic| vnic.transfer_operstate(lower, rtnl)),
+        Event::Features => switch.for_each_vnic(rtnl, |vnic| {
+            vnic.inherit_limits(lower, rtnl);
+            vnic.update_features(rtnl);
+        }),
+        Event::Mtu => switch.for_each_vnic(rtnl, |vnic| Vnic::follow_mtu(vnic, lower.mtu(), rtnl)),
+        Event::PreAddress => refuse_taken(switch, lower, info.new_address(), extack, rtnl)?,
+        Event::Address => {
+            // Refused in PreAddress if a VNIC has it, so this can only fail for want of memory.
+            if switch.set_host_address(Some(lower.address()), rtnl).is_err() {
+                pr_warn!("{}: VNICs do not find the host any more\n", lower.name());
+            }
+        }
+        Event::Register => switch.hook(rtnl),
+        Event::Unregister => lower_leaves(switch, lower, rtnl),
+        Event::PreType => {
+            return Err(extack.refuse(
+                EBUSY,
+                format_args!("vnic: {} has VNICs, its type cannot change", lower.name()),
+            ))
+        }
+        Event::PreUpper => refuse_clash(switch, lower, info, extack, rtnl)?,
+        Event::PassOn(event) => switch.for_each_vnic(rtnl, |vnic| vnic.notify(event.into(), rtnl)),
+    }
+    Ok(())
+}
+
+/// The lower device goes, and takes its VNICs along; or it moves to another namespace, and its
+/// egress hook, which belongs to the old one, has to be set anew.
+fn lower_leaves(switch: &Arc<Switch>, lower: &NetDev, rtnl: Rtnl<'_>) {
+    switch.unhook(rtnl);
+    if !lower.is_unregistering() {
+        return;
+    }
+    kill_many(rtnl, |list| {
+        switch.for_each_vnic(rtnl, |vnic: &Dev<Vnic>| Vnic::dellink(vnic, list, rtnl));
+    });
+}
+
+/// The lower device cannot take the address of a VNIC.
+fn refuse_taken(
+    switch: &Switch,
+    lower: &NetDev,
+    addr: MacAddr,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'_>,
+) -> Result {
+    match switch.untagged_holder(addr, rtnl) {
+        Some(holder) if !core::ptr::eq(holder, lower) => Err(extack.refuse(
+            EEXIST,
+            format_args!("vnic: {addr} is the address of {}", holder.name()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A VLAN device on the lower would take the frames of VNICs in the same VLAN.
+fn refuse_clash(
+    switch: &Switch,
+    lower: &NetDev,
+    info: &Info<'_>,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'_>,
+) -> Result {
+    let Some(vid) = info.new_vlan() else {
+        return Ok(());
+    };
+    let mut holder = None;
+    switch.for_each_vnic(rtnl, |vnic| {
+        if vnic.data().vid() == vid {
+            holder = Some(vnic.name());
+        }
+    });
+    match holder {
+        Some(holder) => Err(extack.refuse(
+            EBUSY,
+            format_args!(
+                "vnic: VLAN {vid} of {} belongs to the VNIC {holder}",
+                lower.name()
+            ),
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe abstractions over the C networking code, named after what they wrap.
+//!
+//! All unsafe code of the module is here and in the generated bindings. Callbacks run with
+//! evidence of their context ([`rtnl::Rtnl`], [`rcu::Rcu`]); owning types undo in `Drop`.
+
+pub(crate) mod counters;
+pub(crate) mod ethtool;
+pub(crate) mod lower;
+pub(crate) mod napi;
+pub(crate) mod netdev;
+pub(crate) mod netfilter;
+pub(crate) mod netlink;
+pub(crate) mod netpoll;
+pub(crate) mod notifier;
+pub(crate) mod ops;
+pub(crate) mod rcu;
+pub(crate) mod rtnl;
+pub(crate) mod rtnl_link;
+pub(crate) mod rx_handler;
+pub(crate) mod skb;
+pub(crate) mod table;
+pub(crate) mod uapi;
+
+/// `EOPNOTSUPP`, which the `kernel` crate of 7.2 lacks.
+pub(crate) fn eopnotsupp() -> kernel::error::Error {
+    kernel::error::Error::from_errno(-(kernel::bindings::EOPNOTSUPP as i32))
+}
+
+// What `pr_info!` and its like ask for.
+impl kernel::fmt::Display for crate::logic::addr::MacAddr {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}

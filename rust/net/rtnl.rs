@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! RTNL: evidence that it is held, and cells that it guards.
+//!
+//! C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
+
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData, //
+};
+use kernel::types::NotThreadSafe;
+
+/// Evidence that the current task holds RTNL.
+///
+/// # Invariants
+///
+/// RTNL is held at least for `'a`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rtnl<'a>(PhantomData<&'a ()>, NotThreadSafe);
+
+impl Rtnl<'_> {
+    /// Asserts that RTNL is held.
+    ///
+    /// # Safety
+    ///
+    /// The current task must hold RTNL for the lifetime that the caller chooses.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(PhantomData, NotThreadSafe)
+    }
+}
+
+/// A value that only the holder of RTNL touches.
+///
+/// It hands out no references, so code that runs in between (a notifier, say) may use it too.
+pub(crate) struct RtnlCell<T>(UnsafeCell<T>);
+
+// SAFETY: Every access needs an `Rtnl`, and only one task at a time has one.
+unsafe impl<T: Send> Sync for RtnlCell<T> {}
+// SAFETY: It owns its value.
+unsafe impl<T: Send> Send for RtnlCell<T> {}
+
+impl<T> RtnlCell<T> {
+    /// Makes a cell.
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Puts `value` in and returns what was there.
+    pub(crate) fn replace(&self, value: T, _rtnl: Rtnl<'_>) -> T {
+        // SAFETY: RTNL excludes other tasks, and no reference into the cell ever exists.
+        unsafe { core::mem::replace(&mut *self.0.get(), value) }
+    }
+
+    /// Puts `value` in and drops what was there.
+    pub(crate) fn set(&self, value: T, rtnl: Rtnl<'_>) {
+        drop(self.replace(value, rtnl));
+    }
+
+    /// Takes the value, leaving the default.
+    pub(crate) fn take(&self, rtnl: Rtnl<'_>) -> T
+    where
+        T: Default,
+    {
+        self.replace(T::default(), rtnl)
+    }
+}
+
+impl<T: Copy> RtnlCell<T> {
+    /// A copy of the value.
+    pub(crate) fn get(&self, _rtnl: Rtnl<'_>) -> T {
+        // SAFETY: As in `replace`.
+        unsafe { *self.0.get() }
+    }
+}

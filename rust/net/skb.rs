@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets.
+//!
+//! An [`Skb`] owns its `sk_buff`: it is consumed by exactly one sink (handed over, sent, given to
+//! the stack, dropped with a reason). One that is just dropped by Rust is freed and counted
+//! nowhere, so every path of policy code ends in a sink.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use crate::{
+    logic::addr::{
+        Key,
+        KeyVlan, //
+    },
+    net::{
+        counters::{
+            Counter,
+            Counters, //
+        },
+        netdev::NetDev,
+        rcu::Rcu, //
+    },
+};
+use core::{
+    mem,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+use vnic_bindings as bindings;
+
+/// Length of an Ethernet header, in bytes.
+const ETH_HLEN: u32 = 14;
+
+/// `VLAN_VID_MASK`.
+const VID_MASK: u16 = 0xfff;
+
+/// Why a packet is dropped, for `kfree_skb_reason()`. The subsystems of drop reasons are closed
+/// to modules, so these are the core's that fit best; our own counters tell more.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Reason {
+    /// The receiver is down.
+    DeviceDown = bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY,
+    /// No Ethernet header.
+    HeaderShort = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
+    /// Nobody has this address.
+    NoReceiver = bindings::skb_drop_reason_SKB_DROP_REASON_UNHANDLED_PROTO,
+    /// No memory.
+    NoMemory = bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM,
+    /// A queue of ours is full.
+    QueueFull = bindings::skb_drop_reason_SKB_DROP_REASON_FULL_RING,
+    /// The queue is emptied: its owner goes.
+    Purge = bindings::skb_drop_reason_SKB_DROP_REASON_QUEUE_PURGE,
+}
+
+/// Why a hand-over to a device of this host failed; the packet is gone.
+#[derive(Clone, Copy)]
+pub(crate) enum Refusal {
+    /// Longer than the receiver's MTU allows.
+    TooLong,
+    /// No memory.
+    NoMemory,
+    /// The CPU's backlog is full.
+    Backlog,
+}
+
+/// An owned packet.
+///
+/// # Invariants
+///
+/// The pointer is a valid `sk_buff`, one reference of which is ours.
+#[repr(transparent)]
+pub(crate) struct Skb(NonNull<bindings::sk_buff>);
+
+// SAFETY: A packet may be finished by any CPU.
+unsafe impl Send for Skb {}
+
+impl Drop for Skb {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; nobody uses it after.
+        unsafe {
+            bindings::vnic_skb_drop(
+                self.0.as_ptr(),
+                ptr::null(),
+                ptr::null_mut(),
+                0,
+                Reason::NoReceiver as u32,
+            )
+        };
+    }
+}
+
+impl Skb {
+    /// Takes over a packet.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be valid, and a reference to it the caller's to give.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(skb)
+    }
+
+    /// Gives the packet up to C.
+    #[inline(always)]
+    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
+        let skb = self.0.as_ptr();
+        mem::forget(self);
+        skb
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &bindings::sk_buff {
+        // SAFETY: By the type invariant; only fields that nobody else writes are read.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    fn headers(&self) -> &bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
+        // SAFETY: The union's two members are the same struct under two names.
+        unsafe { self.get().__bindgen_anon_4.__bindgen_anon_1.as_ref() }
+    }
+
+    /// Bytes from the data pointer on.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> u32 {
+        self.get().len
+    }
+
+    /// Whether others hold references.
+    #[inline(always)]
+    pub(crate) fn is_shared(&self) -> bool {
+        // Not `AtomicI32`: C owns the layout. A racing decrement only makes us copy once more.
+        // SAFETY: A live field.
+        unsafe { ptr::addr_of!(self.get().users.refs.counter).read_volatile() != 1 }
+    }
+
+    /// Whether this is a copy that `dev_loopback_xmit()` made: it has no Ethernet header.
+    #[inline(always)]
+    pub(crate) fn is_loopback(&self) -> bool {
+        u32::from(self.headers().pkt_type()) == bindings::PACKET_LOOPBACK
+    }
+
+    /// The VLAN of an 802.1Q tag beside the data; none and priority tags are 0.
+    #[inline(always)]
+    pub(crate) fn vid(&self) -> u16 {
+        // SAFETY: Both views of the union are plain integers.
+        unsafe {
+            let tag = &self.headers().__bindgen_anon_2;
+            if tag.vlan_all == 0 {
+                return 0;
+            }
+            let tag = &tag.__bindgen_anon_1;
+            if tag.vlan_proto == (bindings::ETH_P_8021Q as u16).to_be() {
+                tag.vlan_tci & VID_MASK
+            } else {
+                0
+            }
+        }
+    }
+
+    /// For a packet that starts with its Ethernet header, as in `ndo_start_xmit`: the key of its
+    /// destination. `None` if the header is not complete; it is made linear.
+    #[inline(always)]
+    pub(crate) fn destination(&self, vlan: KeyVlan) -> Option<Key> {
+        let skb = self.get();
+        // Headers are linear nearly always.
+        if skb.len.wrapping_sub(skb.data_len) < ETH_HLEN {
+            // SAFETY: A valid packet; `skb` is not used after it.
+            if !unsafe { bindings::vnic_skb_pull_header(self.0.as_ptr()) } {
+                return None;
+            }
+        }
+        let data = self.get().data;
+        // SAFETY: At least 14 linear bytes are at `data`.
+        Some(Key::of_header(unsafe { data.cast::<[u8; 8]>().read() }, vlan))
+    }
+
+    /// For a packet in an rx handler: the key of its destination.
+    #[inline(always)]
+    pub(crate) fn received_destination(&self, vlan: KeyVlan) -> Key {
+        let mac = usize::from(self.headers().mac_header);
+        // SAFETY: In an rx handler the mac header is set and the 14 bytes at it were linear when
+        // eth_type_trans() pulled them; packets without (loopback) were sorted out by the caller,
+        // for which these would still be bytes within the buffer's headroom or data.
+        Key::of_header(
+            unsafe { self.get().head.add(mac).cast::<[u8; 8]>().read() },
+            vlan,
+        )
+    }
+
+    /// `skb_share_check()`: the packet, or a clone, so that it is ours alone.
+    pub(crate) fn unshare(self) -> Option<Self> {
+        // SAFETY: Consumes our reference and returns one.
+        let skb = unsafe { bindings::vnic_skb_unshare(self.into_raw()) };
+        // INVARIANT: As just said.
+        NonNull::new(skb).map(Self)
+    }
+
+    /// `skb_clone()`.
+    pub(crate) fn try_clone(&self) -> Option<Self> {
+        // SAFETY: A valid packet.
+        let skb = unsafe { bindings::vnic_skb_clone(self.0.as_ptr()) };
+        // INVARIANT: A new packet, ours.
+        NonNull::new(skb).map(Self)
+    }
+
+    /// Adds an 802.1Q tag (beside the data); one that is there becomes the inner one.
+    pub(crate) fn vlan_push(self, vid: u16) -> Option<Self> {
+        // SAFETY: Consumes the packet and returns it, or frees it.
+        let skb = unsafe { bindings::vnic_skb_vlan_push(self.into_raw(), vid) };
+        // INVARIANT: As just said.
+        NonNull::new(skb).map(Self)
+    }
+
+    /// Takes the tag beside the data off.
+    pub(crate) fn vlan_clear(&mut self) {
+        // SAFETY: A valid packet; tags are in the `sk_buff`, which is not shared.
+        unsafe { bindings::vnic_skb_vlan_clear(self.0.as_ptr()) };
+    }
+
+    /// Brings a packet as sent into the form of one as received, and gives up the sender's socket.
+    pub(crate) fn into_received(self, dev: &NetDev) -> Result<Self, Self> {
+        // SAFETY: A valid packet with a linear Ethernet header, checked by `destination`.
+        if unsafe { bindings::vnic_skb_to_received(self.0.as_ptr(), dev.as_ptr()) } == 0 {
+            Ok(self)
+        } else {
+            Err(self)
+        }
+    }
+
+    /// What its owner wrote into `cb`, while it is in a queue of ours.
+    pub(crate) fn note(&self) -> Note {
+        const { assert!(mem::size_of::<Note>() <= 48) };
+        // SAFETY: `cb` is 48 bytes, 8-aligned, ours while we own the packet; any bytes are a `Note`.
+        unsafe { self.get().cb.as_ptr().cast::<Note>().read() }
+    }
+
+    /// Writes a note into `cb`.
+    pub(crate) fn set_note(&mut self, note: Note) {
+        // SAFETY: As in `note`.
+        unsafe { ptr::addr_of_mut!((*self.0.as_ptr()).cb).cast::<Note>().write(note) };
+    }
+
+    /// The packet did what it was for (`consume_skb()`): this is no drop.
+    pub(crate) fn finish(self) {
+        // SAFETY: Consumes the packet.
+        unsafe { bindings::consume_skb(self.into_raw()) };
+    }
+
+    /// Drops the packet: counts, traces, and tells the core why.
+    #[cold]
+    pub(crate) fn drop_for(self, dev: &NetDev, to: Option<(&Counters, Counter)>, reason: Reason) {
+        let (counters, counter) = match to {
+            Some((counters, counter)) => (counters.as_ptr(), counter as u32),
+            None => (ptr::null_mut(), 0),
+        };
+        // SAFETY: Consumes the packet; the counters are live.
+        unsafe {
+            bindings::vnic_skb_drop(
+                self.into_raw(),
+                dev.as_ptr(),
+                counters,
+                counter,
+                reason as u32,
+            )
+        };
+    }
+
+    /// Hands the packet to a device of this host, into the CPU's backlog: the receiver's stack
+    /// runs later. The packet starts with its linear Ethernet header ([`Skb::destination`]).
+    #[inline(always)]
+    pub(crate) fn hand_over(
+        self,
+        src: &NetDev,
+        dst: &NetDev,
+        tx: Option<&Counters>,
+        rx: Option<&Counters>,
+        _rcu: Rcu<'_>,
+    ) -> Result<(), Refusal> {
+        let counters = |c: Option<&Counters>| c.map_or(ptr::null_mut(), Counters::as_ptr);
+        // SAFETY: Consumes the packet; devices and counters live as long as the read side.
+        let verdict = unsafe {
+            bindings::vnic_skb_local(
+                self.into_raw(),
+                src.as_ptr(),
+                dst.as_ptr(),
+                counters(tx),
+                counters(rx),
+            )
+        };
+        refusal(verdict)
+    }
+
+    /// In an rx handler: makes the packet one received by `dst`. Return it as `Another`.
+    #[inline(always)]
+    pub(crate) fn arrive(self, dst: &NetDev, rx: &Counters, _rcu: Rcu<'_>) -> Self {
+        // SAFETY: A valid packet, not shared; device and counters live.
+        unsafe { bindings::vnic_skb_wire(self.0.as_ptr(), dst.as_ptr(), rx.as_ptr()) };
+        self
+    }
+
+    /// Sends the packet out on `lower` on behalf of `src`. Counted, unless `tx` is `None`.
+    #[inline(always)]
+    pub(crate) fn uplink(self, lower: &NetDev, src: &NetDev, tx: Option<&Counters>, _rcu: Rcu<'_>) {
+        let tx = tx.map_or(ptr::null_mut(), Counters::as_ptr);
+        // SAFETY: Consumes the packet; devices and counters live.
+        unsafe { bindings::vnic_skb_uplink(self.into_raw(), lower.as_ptr(), src.as_ptr(), tx) };
+    }
+
+    /// Gives a packet in received form to the stack of `dst`. NAPI only.
+    pub(crate) fn receive(
+        self,
+        dst: &NetDev,
+        from_host: bool,
+        rx: &Counters,
+        _rcu: Rcu<'_>,
+    ) -> Result<(), Refusal> {
+        // SAFETY: Consumes the packet; device and counters live; in NAPI.
+        let verdict = unsafe {
+            bindings::vnic_skb_group(self.into_raw(), dst.as_ptr(), from_host, rx.as_ptr())
+        };
+        refusal(verdict)
+    }
+
+    /// Gives a VNIC's packet in received form to the host's own stack, on `lower`. NAPI only.
+    pub(crate) fn raise(self, lower: &NetDev, _rcu: Rcu<'_>) {
+        // SAFETY: Consumes the packet; the device lives; in NAPI.
+        unsafe { bindings::vnic_skb_raise(self.into_raw(), lower.as_ptr()) };
+    }
+
+    /// Shows the packet, which leaves the host's stack on `dev`, to packet taps there.
+    pub(crate) fn show_taps(&self, dev: &NetDev, _rcu: Rcu<'_>) {
+        // SAFETY: A valid packet that starts with its Ethernet header; taps get clones.
+        unsafe { bindings::vnic_skb_taps(self.0.as_ptr(), dev.as_ptr()) };
+    }
+
+    /// Whether this CPU is just sending the packet out on `lower` for a VNIC.
+    #[inline(always)]
+    pub(crate) fn is_uplink(&self, lower: &NetDev) -> bool {
+        // SAFETY: Compares pointers.
+        unsafe { bindings::vnic_skb_is_uplink(self.0.as_ptr(), lower.as_ptr()) }
+    }
+
+    /// Whether this CPU is just giving the packet to the host's stack ([`Skb::raise`]).
+    #[inline(always)]
+    pub(crate) fn is_raised(&self) -> bool {
+        // SAFETY: Compares pointers.
+        unsafe { bindings::vnic_skb_is_raised(self.0.as_ptr()) }
+    }
+}
+
+fn refusal(verdict: c_int) -> Result<(), Refusal> {
+    match verdict as u32 {
+        bindings::vnic_verdict_VNIC_DELIVERED => Ok(()),
+        bindings::vnic_verdict_VNIC_TOO_LONG => Err(Refusal::TooLong),
+        bindings::vnic_verdict_VNIC_NO_MEMORY => Err(Refusal::NoMemory),
+        _ => Err(Refusal::Backlog),
+    }
+}
+
+/// What the owner of a queued packet notes in its `cb`.
+pub(crate) type Note = [u64; 4];
+
+/// A bounded queue of packets, for any context with bottom halves.
+#[pin_data(PinnedDrop)]
+pub(crate) struct SkbQueue {
+    #[pin]
+    head: Opaque<bindings::sk_buff_head>,
+    limit: u32,
+}
+
+// SAFETY: The queue has a lock.
+unsafe impl Sync for SkbQueue {}
+// SAFETY: It owns its packets.
+unsafe impl Send for SkbQueue {}
+
+impl SkbQueue {
+    /// A queue of at most `limit` packets.
+    pub(crate) fn new(limit: u32) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: Initializes the memory at its final place.
+            head <- Opaque::ffi_init(|slot| unsafe { bindings::vnic_skb_queue_init(slot) }),
+            limit,
+        })
+    }
+
+    /// Appends, or gives the packet back if the queue is full.
+    pub(crate) fn push(&self, skb: Skb) -> Result<(), Skb> {
+        let raw = skb.into_raw();
+        // SAFETY: The queue is initialized; it takes the packet if it returns true.
+        if unsafe { bindings::vnic_skb_queue_push(self.head.get(), raw, self.limit) } {
+            return Ok(());
+        }
+        // SAFETY: Not taken, so still ours; not null.
+        Err(unsafe { Skb::from_raw(NonNull::new_unchecked(raw)) })
+    }
+
+    /// Puts a packet back in front.
+    pub(crate) fn unpop(&self, skb: Skb) {
+        // SAFETY: The queue is initialized and takes the packet.
+        unsafe { bindings::vnic_skb_queue_unpop(self.head.get(), skb.into_raw()) };
+    }
+
+    /// Takes the first packet.
+    pub(crate) fn pop(&self) -> Option<Skb> {
+        // SAFETY: The queue is initialized; what it returns is ours.
+        let skb = unsafe { bindings::vnic_skb_queue_pop(self.head.get()) };
+        NonNull::new(skb).map(Skb)
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for SkbQueue {
+    fn drop(self: Pin<&mut Self>) {
+        while let Some(skb) = self.pop() {
+            drop(skb);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Devices: kernel inlines and macros. Under RTNL unless a comment says more. */
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/netdevice.h>
+#include <linux/netpoll.h>
+#include <linux/nsproxy.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+#include <net/netdev_lock.h>
+#include <vnic_shim.h>
+
+/* What macvlan_common_setup() does, and what ether_setup() begins with. */
+void vnic_netdev_setup(struct net_device *dev)
+{
+	ether_setup(dev);
+	dev->max_mtu = ETH_MAX_MTU;
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	dev->priv_flags |= IFF_UNICAST_FLT | IFF_NO_QUEUE;
+	dev->lltx = true;
+	dev->change_proto_down = true;
+	netif_keep_dst(dev);
+}
+
+/*
+ * A device above another takes the lower one's locks while holding its own:
+ * a lock class of its own, as macvlan's.
+ */
+void vnic_netdev_set_lockdep_class(struct net_device *dev)
+{
+	static struct lock_class_key addr_list_lock_key;
+
+	netdev_lockdep_set_classes(dev);
+	lockdep_set_class(&dev->addr_list_lock, &addr_list_lock_key);
+}
+
+/* Takes over what a device above @lower needs to know of it (macvlan_init()). */
+void vnic_netdev_inherit_state(struct net_device *dev,
+			       const struct net_device *lower)
+{
+	const unsigned long mask = BIT(__LINK_STATE_NOCARRIER) |
+				   BIT(__LINK_STATE_DORMANT);
+
+	dev->state = (dev->state & ~mask) | (lower->state & mask);
+	dev->hard_header_len = lower->hard_header_len;
+	dev->needed_headroom = lower->needed_headroom;
+	dev->needed_tailroom = lower->needed_tailroom;
+}
+
+void vnic_netdev_random_addr(struct net_device *dev)
+{
+	eth_hw_addr_random(dev);
+}
+
+void vnic_netdev_set_addr(struct net_device *dev, const u8 *addr)
+{
+	eth_hw_addr_set(dev, addr);
+}
+
+/* In ndo_start_xmit: whether netpoll is calling, with interrupts off. */
+bool vnic_netdev_tx_from_netpoll(struct net_device *dev)
+{
+	return netpoll_tx_running(dev);
+}
+
+netdev_tx_t vnic_netpoll_send(struct netpoll *np, struct sk_buff *skb)
+{
+#ifdef CONFIG_NET_POLL_CONTROLLER
+	return netpoll_send_skb(np, skb);
+#else
+	kfree_skb(skb);
+	return NETDEV_TX_OK;
+#endif
+}
+
+/* A netpoll on @lower, or NULL with @err set. Free it by __netpoll_free(). */
+struct netpoll *vnic_netpoll_attach(struct net_device *lower, int *err)
+{
+#ifdef CONFIG_NET_POLL_CONTROLLER
+	struct netpoll *np = kzalloc(sizeof(*np), GFP_KERNEL);
+
+	*err = -ENOMEM;
+	if (!np)
+		return NULL;
+	*err = __netpoll_setup(np, lower);
+	if (!*err)
+		return np;
+	kfree(np);
+#else
+	*err = -EOPNOTSUPP;
+#endif
+	return NULL;
+}
+
+bool vnic_netdev_rx_handler_busy(struct net_device *dev)
+{
+	return netdev_is_rx_handler_busy(dev);
+}
+
+/* Under RTNL, or in the rx handler itself. */
+const void *vnic_netdev_rx_handler_data(const struct net_device *dev)
+{
+	return rcu_dereference_check(dev->rx_handler_data,
+				     lockdep_rtnl_is_held());
+}
+
+/* Any context that keeps @dev alive. */
+struct net *vnic_netdev_net(const struct net_device *dev)
+{
+	return dev_net(dev);
+}
+
+bool vnic_netdev_carrier_ok(const struct net_device *dev)
+{
+	return netif_carrier_ok(dev);
+}
+
+/* Any context. */
+void vnic_netdev_hold(struct net_device *dev)
+{
+	dev_hold(dev);
+}
+
+void vnic_netdev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+void vnic_netdev_hold_tracked(struct net_device *dev, netdevice_tracker *t)
+{
+	netdev_hold(dev, t, GFP_KERNEL);
+}
+
+void vnic_netdev_put_tracked(struct net_device *dev, netdevice_tracker *t)
+{
+	netdev_put(dev, t);
+}
+
+/* A device that is never registered: a home for NAPI. free_netdev() it. */
+struct net_device *vnic_netdev_alloc_dummy(void)
+{
+	return alloc_netdev_dummy(0);
+}
+
+/* Whether a VLAN device for @vid sits on @dev already. */
+bool vnic_netdev_has_vlan(struct net_device *dev, u16 vid)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = __vlan_find_dev_deep_rcu(dev, htons(ETH_P_8021Q), vid);
+	rcu_read_unlock();
+	return found;
+}
+
+/*
+ * Who holds the rx handler of @dev: its master (bridge, bond, team, OVS), else
+ * the first device above it (macvlan, ipvlan). @name has IFNAMSIZ bytes.
+ */
+bool vnic_netdev_master_name(struct net_device *dev, char *name)
+{
+	struct net_device *upper = netdev_master_upper_dev_get(dev);
+	struct list_head *iter = &dev->adj_list.upper;
+
+	if (!upper) {
+		rcu_read_lock();
+		while ((upper = netdev_upper_get_next_dev_rcu(dev, &iter)))
+			if (!is_vlan_dev(upper))
+				break;
+		rcu_read_unlock();
+	}
+	if (!upper)
+		return false;
+	strscpy(name, upper->name, IFNAMSIZ);
+	return true;
+}
+
+u32 vnic_netdev_uc_promisc(const struct net_device *dev)
+{
+	return !(dev->priv_flags & IFF_UNICAST_FLT) || dev->uc_promisc ||
+	       dev->promiscuity;
+}
+
+/* Process context; the device is a dummy, so nobody else holds its lock. */
+void vnic_napi_add(struct net_device *dev, struct napi_struct *napi,
+		   int (*poll)(struct napi_struct *, int))
+{
+	netif_napi_add(dev, napi, poll);
+	napi_enable(napi);
+}
+
+void vnic_napi_del(struct napi_struct *napi)
+{
+	napi_disable(napi);
+	netif_napi_del(napi);
+}
+
+/* Any context with BH off. */
+void vnic_napi_schedule(struct napi_struct *napi)
+{
+	napi_schedule(napi);
+}
+
+/*
+ * Whether the calling task manages links of @link_net: it asks from that
+ * namespace and has CAP_NET_ADMIN over it. A kernel thread never does.
+ */
+bool vnic_is_manager(const struct net *link_net)
+{
+	if ((current->flags & PF_KTHREAD) || !current->nsproxy)
+		return false;
+	return net_eq(current->nsproxy->net_ns, link_net) &&
+	       ns_capable(link_net->user_ns, CAP_NET_ADMIN);
+}
+
+/* In a netdevice notifier: the device, and the extack or NULL. */
+struct net_device *vnic_notifier_dev(const void *info)
+{
+	return netdev_notifier_info_to_dev(info);
+}
+
+struct netlink_ext_ack *vnic_notifier_extack(void *info)
+{
+	return netdev_notifier_info_to_extack(info);
+}
+
+/*
+ * In NETDEV_PRECHANGEUPPER: whether the upper device is an 802.1Q device that
+ * is being added, and for which VLAN.
+ */
+bool vnic_notifier_new_vlan(const void *ptr, u16 *vid)
+{
+	const struct netdev_notifier_changeupper_info *info = ptr;
+
+	if (!info->linking || !is_vlan_dev(info->upper_dev) ||
+	    vlan_dev_vlan_proto(info->upper_dev) != htons(ETH_P_8021Q))
+		return false;
+	*vid = vlan_dev_vlan_id(info->upper_dev);
+	return true;
+}
+
+struct net *vnic_init_net(void)
+{
+	return &init_net;
+}
+
+/* Any context. */
+u64 vnic_random_u64(void)
+{
+	return get_random_u64();
+}
+
+void vnic_rcu_bh_enter(void)
+{
+	local_bh_disable();
+	rcu_read_lock();
+}
+
+void vnic_rcu_bh_leave(void)
+{
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/* Sleeps if there is no memory for an RCU callback. */
+void vnic_kvfree_rcu(void *ptr)
+{
+	kvfree_rcu_mightsleep(ptr);
+}
+
+void *vnic_kvzalloc(size_t size, gfp_t flags)
+{
+	return kvzalloc(size, flags);
+}
+
+void vnic_kvfree(void *ptr)
+{
+	kvfree(ptr);
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtual switch of one link: which VNIC has which address, and what connects them.
+//!
+//! ```text
+//! new ─► idle ─attach─► attached (rx handler, egress hook, NAPI on the lower) ─detach─► dropped
+//! ```
+//!
+//! The switch of a NIC is attached when its first VNIC comes and detached when the last one goes;
+//! that of an etherstub lives as long as the stub. VNICs hold it, so a packet in one always has a
+//! switch.
+
+#![deny(unsafe_code)]
+
+mod fanout;
+mod forward;
+
+use crate::{
+    logic::addr::{
+        Key,
+        KeyVlan,
+        MacAddr, //
+    },
+    net::{
+        lower::Lower,
+        napi::Napi,
+        netdev::{
+            DevList,
+            NetDev, //
+        },
+        netfilter,
+        rtnl::{
+            Rtnl,
+            RtnlCell, //
+        },
+        rx_handler,
+        skb::SkbQueue,
+        table::{
+            DevMap,
+            Group,
+            GroupMap, //
+        },
+    },
+    vnic::Vnic,
+};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Group frames of one link that wait for their delivery.
+const FANOUT_QUEUE: u32 = 1024;
+
+/// The untagged side of a link, on which the host's own interface is.
+const UNTAGGED: KeyVlan = KeyVlan::new(0);
+
+/// A virtual switch.
+#[pin_data]
+pub(crate) struct Switch {
+    /// The device below: a NIC, or the etherstub itself.
+    #[pin]
+    lower: Lower,
+    /// Whether there is no wire.
+    stub: bool,
+    /// Whether host and VNICs reach each other.
+    host: AtomicBool,
+    /// Whether the egress hook is there, if it should be: the kernel may not have it.
+    hooked: AtomicBool,
+    /// Address and VLAN → VNIC; and the lower's own address → the lower.
+    addresses: DevMap,
+    /// Group address and VLAN → VNICs that joined.
+    groups: GroupMap,
+    /// VNICs that want all group frames.
+    wide: Group,
+    /// VNICs that want all frames.
+    taps: Group,
+    /// Group frames on their way to VNICs.
+    #[pin]
+    queue: SkbQueue,
+    #[pin]
+    napi: Napi<Switch>,
+    /// All VNICs of the link.
+    vnics: DevList,
+    /// The lower's address as it is in `addresses`.
+    host_address: RtnlCell<Option<MacAddr>>,
+    rx: RtnlCell<Option<rx_handler::Registration<Switch>>>,
+    egress: RtnlCell<Option<netfilter::Registration<Switch>>>,
+}
+
+impl Switch {
+    /// The switch of `lower`, if it has one.
+    pub(crate) fn of(lower: &NetDev, rtnl: Rtnl<'_>) -> Option<Arc<Self>> {
+        rx_handler::Registration::of(lower, rtnl)
+    }
+
+    /// Makes a switch for `lower`, attached to nothing yet.
+    pub(crate) fn new(lower: &NetDev, stub: bool) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                lower <- Lower::new(lower),
+                stub,
+                host: AtomicBool::new(true),
+                hooked: AtomicBool::new(false),
+                addresses: DevMap::new(),
+                groups: GroupMap::new(),
+                wide: Group::new(),
+                taps: Group::new(),
+                queue <- SkbQueue::new(FANOUT_QUEUE),
+                napi <- Napi::new(),
+                vnics: DevList::new(),
+                host_address: RtnlCell::new(None),
+                rx: RtnlCell::new(None),
+                egress: RtnlCell::new(None),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Puts the switch in front of its lower device. Does nothing if it is there already.
+    pub(crate) fn attach(self: &Arc<Self>, rtnl: Rtnl<'_>) -> Result {
+        if self.is_attached(rtnl) {
+            return Ok(());
+        }
+        self.set_host_address(Some(self.lower.address()), rtnl)?;
+        self.napi.start(self.clone(), rtnl);
+        let attached = rx_handler::Registration::new(&self.lower, self.clone(), rtnl).map(|rx| {
+            self.rx.set(Some(rx), rtnl);
+            self.hook(rtnl);
+        });
+        attached.inspect_err(|_| self.detach(rtnl))
+    }
+
+    fn is_attached(&self, rtnl: Rtnl<'_>) -> bool {
+        let rx = self.rx.take(rtnl);
+        let attached = rx.is_some();
+        self.rx.set(rx, rtnl);
+        attached
+    }
+
+    /// Takes the switch off its lower device, for good.
+    pub(crate) fn detach(&self, rtnl: Rtnl<'_>) {
+        self.unhook(rtnl);
+        self.rx.set(None, rtnl);
+        self.napi.stop(rtnl);
+        // No address is left to find, so this cannot fail.
+        let _ = self.set_host_address(None, rtnl);
+        while let Some(skb) = self.queue.pop() {
+            skb.drop_for(&self.lower, None, crate::net::skb::Reason::Purge);
+        }
+        self.lower.release(rtnl);
+    }
+
+    /// Hooks the host's traffic, if it is to reach the VNICs. An etherstub needs no hook.
+    pub(crate) fn hook(self: &Arc<Self>, rtnl: Rtnl<'_>) {
+        if self.stub || !self.host() || !self.is_attached(rtnl) {
+            return;
+        }
+        let hook = netfilter::Registration::new(&self.lower, self.clone(), rtnl);
+        if hook.is_err() {
+            pr_warn!(
+                "{}: no egress hook: the host does not reach its VNICs\n",
+                self.lower.name()
+            );
+        }
+        self.hooked.store(hook.is_ok(), Ordering::Relaxed);
+        self.egress.set(hook.ok(), rtnl);
+    }
+
+    /// Takes the egress hook away.
+    pub(crate) fn unhook(&self, rtnl: Rtnl<'_>) {
+        self.hooked.store(false, Ordering::Relaxed);
+        self.egress.set(None, rtnl);
+    }
+
+    /// Whether host and VNICs reach each other.
+    pub(crate) fn host(&self) -> bool {
+        self.host.load(Ordering::Relaxed)
+    }
+
+    /// Lets host and VNICs reach each other, or not.
+    pub(crate) fn set_host(self: &Arc<Self>, on: bool, rtnl: Rtnl<'_>) {
+        if self.host.swap(on, Ordering::Relaxed) == on {
+            return;
+        }
+        if on {
+            self.hook(rtnl);
+        } else {
+            self.unhook(rtnl);
+        }
+    }
+
+    /// The lower's own address becomes `new`: VNICs find the host there.
+    pub(crate) fn set_host_address(&self, new: Option<MacAddr>, rtnl: Rtnl<'_>) -> Result {
+        let old = self.host_address.get(rtnl);
+        if old == new {
+            return Ok(());
+        }
+        if let Some(new) = new {
+            self.addresses
+                .insert(Key::new(new, UNTAGGED), &self.lower, rtnl)?;
+        }
+        if let Some(old) = old {
+            self.addresses.remove(Key::new(old, UNTAGGED), rtnl);
+        }
+        self.host_address.set(new, rtnl);
+        Ok(())
+    }
+
+    /// How many VNICs there are.
+    pub(crate) fn vnic_count(&self) -> u32 {
+        self.vnics.count()
+    }
+
+    /// Who has an untagged address, the lower device itself included.
+    pub(crate) fn untagged_holder<'a>(
+        &'a self,
+        addr: MacAddr,
+        rtnl: Rtnl<'a>,
+    ) -> Option<&'a NetDev> {
+        self.addresses.holder(Key::new(addr, UNTAGGED), rtnl)
+    }
+
+    /// The device below.
+    pub(crate) fn lower(&self) -> &NetDev {
+        &self.lower
+    }
+
+    /// Whether there is no wire.
+    pub(crate) fn is_stub(&self) -> bool {
+        self.stub
+    }
+
+    /// The VNICs.
+    pub(crate) fn vnics(&self) -> &DevList {
+        &self.vnics
+    }
+
+    /// Who has an address.
+    pub(crate) fn addresses(&self) -> &DevMap {
+        &self.addresses
+    }
+
+    /// Who joined which group.
+    pub(crate) fn groups(&self) -> &GroupMap {
+        &self.groups
+    }
+
+    /// VNICs that want all group frames.
+    pub(crate) fn wide(&self) -> &Group {
+        &self.wide
+    }
+
+    /// VNICs that want all frames.
+    pub(crate) fn taps(&self) -> &Group {
+        &self.taps
+    }
+
+    /// Calls `f` for each VNIC.
+    pub(crate) fn for_each_vnic<'a>(
+        &self,
+        rtnl: Rtnl<'a>,
+        mut f: impl FnMut(&'a crate::net::netdev::Dev<Vnic>),
+    ) {
+        self.vnics.for_each(rtnl, |dev| {
+            if let Some(vnic) = dev.downcast::<Vnic>() {
+                f(vnic);
+            }
+        });
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A VNIC as a network device.
+
+use super::{
+    features,
+    Vnic, //
+};
+use crate::{
+    logic::addr::MacAddr,
+    net::{
+        netdev::{
+            Dev,
+            Features, //
+        },
+        netlink::Extack,
+        netpoll,
+        ops::{
+            self,
+            AddrList,
+            LinkStats,
+            Operations,
+            Tx, //
+        },
+        rcu::Rcu,
+        rtnl::Rtnl,
+        skb::Skb,
+    },
+};
+use kernel::prelude::*;
+
+#[vtable]
+impl Operations for Vnic {
+    const OPS: &'static ops::Table = &ops::table::<Self>();
+
+    fn init(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
+        let data = dev.data();
+        let lower = data.lower();
+        dev.set_lockdep_class(rtnl);
+        dev.inherit_state(lower, rtnl);
+        dev.set_features(features::of_new(lower), rtnl);
+        data.switch.attach(rtnl)?;
+        let result = data
+            .claim_address(dev, dev.address(), rtnl)
+            .and_then(|()| data.switch.vnics().push(dev, rtnl))
+            .and_then(|()| data.add_own_vlan(rtnl));
+        result.inspect_err(|_| data.leave(dev, rtnl))
+    }
+
+    fn uninit(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let data = dev.data();
+        data.remove_own_vlan(rtnl);
+        data.leave(dev, rtnl);
+    }
+
+    fn open(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
+        dev.data().open_filters(dev, rtnl)
+    }
+
+    fn stop(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        dev.data().close_filters(dev, rtnl);
+    }
+
+    #[inline(always)]
+    fn start_xmit(dev: &Dev<Self>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        let data = dev.data();
+        if dev.in_netpoll() {
+            data.netpoll.send(skb);
+        } else {
+            data.switch.transmit(dev, skb, rcu);
+        }
+        Tx::Done
+    }
+
+    fn change_mtu(dev: &Dev<Self>, mtu: u32, rtnl: Rtnl<'_>) -> Result {
+        let data = dev.data();
+        // Within the limits that the core checks: the lower device's MTU.
+        if !data.following.get(rtnl) {
+            data.wanted_mtu.set(Some(mtu), rtnl);
+        }
+        dev.write_mtu(mtu, rtnl);
+        Ok(())
+    }
+
+    fn set_address(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {
+        dev.data().change_address(dev, addr, rtnl)
+    }
+
+    fn change_rx_flags(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        dev.data().apply_flags(dev, rtnl);
+    }
+
+    fn set_rx_mode(
+        dev: &Dev<Self>,
+        unicast: AddrList<'_>,
+        multicast: AddrList<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        dev.data().sync_addresses(dev, &unicast, &multicast, rtnl)
+    }
+
+    fn get_stats64(dev: &Dev<Self>) -> LinkStats {
+        LinkStats::of(&dev.data().counters.sums())
+    }
+
+    fn fix_features(dev: &Dev<Self>, wanted: Features, _rtnl: Rtnl<'_>) -> Features {
+        features::fix(dev.data().lower(), wanted)
+    }
+
+    fn vlan_add(dev: &Dev<Self>, vid: u16, rtnl: Rtnl<'_>) -> Result {
+        dev.data().add_vlan(vid, rtnl)
+    }
+
+    fn vlan_remove(dev: &Dev<Self>, vid: u16, rtnl: Rtnl<'_>) {
+        dev.data().remove_vlan(vid, rtnl);
+    }
+
+    fn iflink(dev: &Dev<Self>) -> i32 {
+        dev.data().lower().ifindex()
+    }
+
+    fn fdb_add(
+        dev: &Dev<Self>,
+        addr: MacAddr,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        if !addr.is_group() {
+            Self::check_address(dev, addr, extack, rtnl)?;
+        }
+        dev.add_secondary(addr, rtnl)
+    }
+
+    fn fdb_remove(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {
+        dev.remove_secondary(addr, rtnl)
+    }
+
+    fn netpoll_setup(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
+        if dev.data().switch.is_stub() {
+            return Err(netpoll::UNSUPPORTED);
+        }
+        dev.data().netpoll.attach(dev.data().lower(), rtnl)
+    }
+
+    fn netpoll_cleanup(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        dev.data().netpoll.detach(rtnl);
+    }
+}
+
+impl Vnic {
+    /// Leaves the switch; the last one takes a NIC's switch down.
+    fn leave(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        self.switch.vnics().remove(dev, rtnl);
+        self.release_address(rtnl);
+        if !self.switch.is_stub() && self.switch.vnic_count() == 0 {
+            self.switch.detach(rtnl);
+        }
+    }
+}

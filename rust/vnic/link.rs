@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A VNIC as a kind of link: creation, change, description.
+
+use super::{
+    Promisc,
+    Vnic, //
+};
+use crate::{
+    link,
+    logic::{
+        addr::{
+            Key,
+            KeyVlan, //
+        },
+        mtu,
+        vlan, //
+    },
+    net::{
+        self,
+        counters::Counters,
+        ethtool,
+        netdev::{
+            Dev,
+            Net,
+            NetDev, //
+        },
+        netlink::{
+            attr_size,
+            Attrs,
+            Extack,
+            Message,
+            Policy, //
+        },
+        netpoll::Netpoll,
+        rcu::RcuArray,
+        rtnl::{
+            Rtnl,
+            RtnlCell, //
+        },
+        rtnl_link::{
+            Early,
+            KillList,
+            LinkOps,
+            NewLink, //
+        },
+        rx_handler,
+        uapi, //
+    },
+    switch::Switch,
+};
+use core::{
+    ffi::CStr,
+    sync::atomic::{
+        AtomicBool,
+        AtomicU64,
+        AtomicU8,
+        Ordering, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The identity of the last VNIC made.
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+impl LinkOps for Vnic {
+    const KIND: &'static CStr = c"vnic";
+    const POLICY: &'static [Policy] = &[
+        Policy::NONE,
+        Policy::U16,
+        Policy::U8,
+        Policy::U8,
+        Policy::reject(c"how the lower device filters is up to it"),
+        Policy::reject(c"the number of VNICs cannot be set"),
+    ];
+    const INFO_SIZE: usize = attr_size(2) + 3 * attr_size(1) + attr_size(4);
+    const ETHTOOL: &'static ethtool::Table = &ethtool::table::<Self>();
+
+    fn validate(attrs: Attrs<'_>, data: Attrs<'_>, extack: &mut Extack<'_>) -> Result {
+        link::validate_address(attrs, extack)?;
+        vlan_attr(data, extack)?;
+        promisc_attr(data, extack)?;
+        link::host_attr(data, uapi::IFLA_VNIC_HOST, extack).map(|_| ())
+    }
+
+    fn new(early: &Early<'_>, link: &NewLink<'_>, extack: &mut Extack<'_>) -> Result<Self> {
+        let lower = find_lower(link, extack)?;
+        let wanted_mtu = set_mtu(early, link, lower, extack)?;
+        if link.attrs.get(uapi::IFLA_ADDRESS).is_none() {
+            early.set_random_address();
+        }
+        let vid = vlan_attr(link.data, extack)?.unwrap_or(0);
+        if vid != 0 && lower.has_vlan(vid, link.rtnl) {
+            return Err(extack.refuse(
+                EBUSY,
+                format_args!("vnic: {} has a VLAN device for VLAN {vid}", lower.name()),
+            ));
+        }
+        let switch = switch_of(lower, link.rtnl, extack)?;
+        let key = Key::new(early.device().address(), KeyVlan::new(vid));
+        refuse_taken(&switch, lower, early, key, extack, link.rtnl)?;
+        let promisc = promisc_attr(link.data, extack)?;
+        let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
+        if promisc.is_some() || host.is_some() {
+            refuse_subject(lower, extack)?;
+        }
+        if let Some(on) = host {
+            switch.set_host(on, link.rtnl);
+        }
+        Ok(Self {
+            switch,
+            counters: Counters::new()?,
+            vlan: KeyVlan::new(vid),
+            vid,
+            wide: AtomicBool::new(false),
+            promisc: AtomicU8::new(promisc.unwrap_or(Promisc::Own) as u8),
+            id: LAST_ID.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+            vids: RcuArray::new(),
+            netpoll: Netpoll::new(),
+            wanted_mtu: RtnlCell::new(wanted_mtu),
+            following: RtnlCell::new(false),
+            address: RtnlCell::new(None),
+            unicast: RtnlCell::new(KVec::new()),
+            multicast: RtnlCell::new(KVec::new()),
+            asked: RtnlCell::new(super::rx_mode::Asked::default()),
+        })
+    }
+
+    fn registered(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
+        let lower = dev.data().lower();
+        dev.link_upper(lower, extack, rtnl)?;
+        dev.transfer_operstate(lower, rtnl);
+        dev.link_event(rtnl);
+        Ok(())
+    }
+
+    fn change(
+        dev: &Dev<Self>,
+        attrs: Attrs<'_>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        let data = dev.data();
+        if let Some(vid) = vlan_attr(attrs, extack)? {
+            if vid != data.vid {
+                return Err(extack.refuse(
+                    net::eopnotsupp(),
+                    format_args!("vnic: VLAN {} is for life, make another VNIC", data.vid),
+                ));
+            }
+        }
+        let promisc = promisc_attr(attrs, extack)?;
+        let host = link::host_attr(attrs, uapi::IFLA_VNIC_HOST, extack)?;
+        if promisc.is_some() || host.is_some() {
+            refuse_subject(data.lower(), extack)?;
+        }
+        if let Some(promisc) = promisc {
+            data.promisc.store(promisc as u8, Ordering::Relaxed);
+            data.apply_flags(dev, rtnl);
+        }
+        if let Some(on) = host {
+            data.switch.set_host(on, rtnl);
+        }
+        Ok(())
+    }
+
+    fn dellink(dev: &Dev<Self>, list: &mut KillList<'_>, rtnl: Rtnl<'_>) {
+        dev.unlink_upper(dev.data().lower(), rtnl);
+        list.unregister(dev, rtnl);
+    }
+
+    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result {
+        let data = dev.data();
+        let filter = if data.switch.is_stub() {
+            uapi::VNIC_FILTER_NONE
+        } else if data.lower().has_no_unicast_filter() {
+            uapi::VNIC_FILTER_PROMISC
+        } else {
+            uapi::VNIC_FILTER_EXACT
+        };
+        message.put_u16(uapi::IFLA_VNIC_VLAN, data.vid)?;
+        message.put_u8(
+            uapi::IFLA_VNIC_PROMISC,
+            data.promisc.load(Ordering::Relaxed),
+        )?;
+        message.put_u8(uapi::IFLA_VNIC_HOST, data.switch.host().into())?;
+        message.put_u8(uapi::IFLA_VNIC_FILTER, filter)?;
+        message.put_u32(uapi::IFLA_VNIC_COUNT, data.switch.vnic_count())
+    }
+
+    fn link_net(dev: &Dev<Self>) -> Net<'_> {
+        dev.data().lower().net()
+    }
+}
+
+/// The device below a new VNIC.
+fn find_lower<'a>(link: &NewLink<'a>, extack: &mut Extack<'_>) -> Result<&'a NetDev> {
+    let Some(attr) = link.attrs.get(uapi::IFLA_LINK) else {
+        return Err(extack.refuse(
+            EINVAL,
+            format_args!("vnic: a VNIC needs a link: ip link add link DEVICE …"),
+        ));
+    };
+    let Some(lower) = link.link_net.device(attr.u32(), link.rtnl) else {
+        return Err(extack.refuse_attr(
+            &attr,
+            ENODEV,
+            format_args!("vnic: there is no device with index {} to be the link", attr.u32()),
+        ));
+    };
+    if !lower.is_ethernet() || lower.is_loopback() {
+        return Err(extack.refuse_attr(
+            &attr,
+            EINVAL,
+            format_args!("vnic: {} is no Ethernet device", lower.name()),
+        ));
+    }
+    Ok(lower)
+}
+
+/// Bounds the MTU by the lower device's; returns what was asked for.
+fn set_mtu(
+    early: &Early<'_>,
+    link: &NewLink<'_>,
+    lower: &NetDev,
+    extack: &mut Extack<'_>,
+) -> Result<Option<u32>> {
+    let wanted = link.attrs.get(uapi::IFLA_MTU).map(|attr| (early.mtu(), attr));
+    if let Some((mtu, attr)) = &wanted {
+        if *mtu > lower.mtu() {
+            return Err(extack.refuse_attr(
+                attr,
+                EINVAL,
+                format_args!(
+                    "vnic: MTU {mtu} is above {}, the MTU of {}",
+                    lower.mtu(),
+                    lower.name()
+                ),
+            ));
+        }
+    }
+    let wanted = wanted.map(|(mtu, _)| mtu);
+    early.set_mtu(mtu::effective(wanted, lower.mtu()));
+    early.set_mtu_limits(mtu::MIN, lower.mtu());
+    Ok(wanted)
+}
+
+/// The switch of `lower`, or a new one that is not attached yet.
+fn switch_of(lower: &NetDev, rtnl: Rtnl<'_>, extack: &mut Extack<'_>) -> Result<Arc<Switch>> {
+    if let Some(switch) = Switch::of(lower, rtnl) {
+        return Ok(switch);
+    }
+    if rx_handler::is_busy(lower, rtnl) {
+        return Err(match lower.rx_handler_owner(rtnl) {
+            Some(owner) => extack.refuse(
+                EBUSY,
+                format_args!("vnic: {} belongs to {owner} already", lower.name()),
+            ),
+            None => extack.refuse(
+                EBUSY,
+                format_args!("vnic: {} has another user of its frames", lower.name()),
+            ),
+        });
+    }
+    Switch::new(lower, false)
+}
+
+/// A new VNIC cannot have an address that is taken.
+fn refuse_taken(
+    switch: &Switch,
+    lower: &NetDev,
+    _early: &Early<'_>,
+    key: Key,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'_>,
+) -> Result {
+    let addr = key.addr();
+    let holder = match switch.addresses().holder(key, rtnl) {
+        Some(holder) => holder,
+        // A switch that is not attached yet does not know the host's address.
+        None if key.vid() == 0 && lower.address() == addr => lower,
+        None => return Ok(()),
+    };
+    Err(extack.refuse(
+        EEXIST,
+        format_args!("vnic: {addr} is the address of {}", holder.name()),
+    ))
+}
+
+/// Some attributes are for the manager of the link alone.
+fn refuse_subject(lower: &NetDev, extack: &mut Extack<'_>) -> Result {
+    if lower.net().is_managed_by_caller() {
+        return Ok(());
+    }
+    Err(extack.refuse(
+        EPERM,
+        format_args!("vnic: only the manager of {} may set promisc and host", lower.name()),
+    ))
+}
+
+fn vlan_attr(data: Attrs<'_>, extack: &mut Extack<'_>) -> Result<Option<u16>> {
+    let Some(attr) = data.get(uapi::IFLA_VNIC_VLAN) else {
+        return Ok(None);
+    };
+    match attr.u16() {
+        vid if vid <= vlan::MAX_VID => Ok(Some(vid)),
+        vid => Err(extack.refuse_attr(
+            &attr,
+            ERANGE,
+            format_args!("vnic: VLAN {vid} is above {}", vlan::MAX_VID),
+        )),
+    }
+}
+
+fn promisc_attr(data: Attrs<'_>, extack: &mut Extack<'_>) -> Result<Option<Promisc>> {
+    let Some(attr) = data.get(uapi::IFLA_VNIC_PROMISC) else {
+        return Ok(None);
+    };
+    match Promisc::of(attr.u8()) {
+        Some(promisc) => Ok(Some(promisc)),
+        None => Err(extack.refuse_attr(
+            &attr,
+            EINVAL,
+            format_args!("vnic: promisc is 0, 1 or 2, not {}", attr.u8()),
+        )),
+    }
+}

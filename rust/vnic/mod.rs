@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! VNICs: `ip link add link LOWER name NAME type vnic`.
+
+#![deny(unsafe_code)]
+
+mod address;
+mod device;
+mod features;
+mod link;
+mod rx_mode;
+
+use crate::{
+    logic::{
+        addr::{
+            KeyVlan,
+            MacAddr, //
+        },
+        vlan::{
+            self,
+            VidWord, //
+        },
+    },
+    net::{
+        counters::Counters,
+        netdev::{
+            Dev,
+            NetDev, //
+        },
+        netpoll::Netpoll,
+        rcu::{
+            Rcu,
+            RcuArray, //
+        },
+        rtnl::{
+            Rtnl,
+            RtnlCell, //
+        },
+        uapi,
+    },
+    switch::Switch,
+};
+use core::sync::atomic::{
+    AtomicBool,
+    AtomicU8,
+    Ordering, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What a VNIC in promiscuous mode receives (`enum vnic_promisc`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Promisc {
+    /// Nothing more than without.
+    Off = uapi::VNIC_PROMISC_OFF,
+    /// Every group frame of its VLAN.
+    Own = uapi::VNIC_PROMISC_OWN,
+    /// Every frame of its VLAN.
+    All = uapi::VNIC_PROMISC_ALL,
+}
+
+impl Promisc {
+    fn of(value: u8) -> Option<Self> {
+        [Self::Off, Self::Own, Self::All]
+            .into_iter()
+            .find(|promisc| *promisc as u8 == value)
+    }
+}
+
+/// Private data of a VNIC. First what packets look at.
+pub(crate) struct Vnic {
+    switch: Arc<Switch>,
+    counters: Counters,
+    vlan: KeyVlan,
+    /// 0: a trunk.
+    vid: u16,
+    /// Whether it is in the switch's list of those who want all group frames.
+    wide: AtomicBool,
+    /// Which mode `IFF_PROMISC` means, a [`Promisc`].
+    promisc: AtomicU8,
+    /// Unique, never 0.
+    id: u64,
+    /// VLANs for which a VLAN device sits on a trunk.
+    vids: RcuArray<VidWord>,
+    netpoll: Netpoll,
+
+    /// The MTU that was asked for, in bytes; without, it follows the lower device.
+    wanted_mtu: RtnlCell<Option<u32>>,
+    /// Whether the MTU is just following the lower device.
+    following: RtnlCell<bool>,
+    /// The address that the switch knows.
+    address: RtnlCell<Option<MacAddr>>,
+    /// Secondary unicast addresses that the switch and the lower device know.
+    unicast: RtnlCell<KVec<MacAddr>>,
+    /// Multicast addresses likewise.
+    multicast: RtnlCell<KVec<MacAddr>>,
+    /// What was asked of the switch and of the lower device.
+    asked: RtnlCell<rx_mode::Asked>,
+}
+
+impl Vnic {
+    /// The switch that it is on.
+    #[inline(always)]
+    pub(crate) fn switch(&self) -> &Arc<Switch> {
+        &self.switch
+    }
+
+    /// Its counters.
+    #[inline(always)]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Its VLAN, as a part of keys.
+    #[inline(always)]
+    pub(crate) fn vlan(&self) -> KeyVlan {
+        self.vlan
+    }
+
+    /// Its VLAN; 0 for a trunk.
+    #[inline(always)]
+    pub(crate) fn vid(&self) -> u16 {
+        self.vid
+    }
+
+    /// Its identity: unique while the module is loaded, never 0.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether it wants all group frames of its VLAN.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.wide.load(Ordering::Relaxed)
+    }
+
+    /// Whether this trunk wants group frames with a tag: a VLAN device for it sits on top.
+    pub(crate) fn takes_tag(&self, vid: u16, rcu: Rcu<'_>) -> bool {
+        vlan::vid_contains(self.vids.get(rcu), vid)
+    }
+
+    /// Whether it sees every frame on its link.
+    pub(crate) fn sees_all(&self, dev: &NetDev) -> bool {
+        dev.is_promisc() && self.promisc() == Some(Promisc::All)
+    }
+
+    fn promisc(&self) -> Option<Promisc> {
+        Promisc::of(self.promisc.load(Ordering::Relaxed))
+    }
+
+    /// The device below.
+    pub(crate) fn lower(&self) -> &NetDev {
+        self.switch.lower()
+    }
+
+    /// The lower device's MTU became `lower`: the VNIC follows, as far as it may.
+    pub(crate) fn follow_mtu(dev: &Dev<Self>, lower: u32, rtnl: Rtnl<'_>) {
+        let data = dev.data();
+        let mtu = crate::logic::mtu::effective(data.wanted_mtu.get(rtnl), lower);
+        dev.set_mtu_limits(crate::logic::mtu::MIN, lower, rtnl);
+        if mtu == dev.mtu() {
+            return;
+        }
+        data.following.set(true, rtnl);
+        let result = dev.set_mtu(mtu, rtnl);
+        data.following.set(false, rtnl);
+        if result.is_err() {
+            pr_warn!("{}: somebody refused the MTU {mtu}\n", dev.name());
+        }
+    }
+}

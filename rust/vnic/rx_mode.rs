@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a VNIC wants to receive besides its own address: secondary addresses, groups, everything.
+//!
+//! All of it is withdrawn while the VNIC is down. The lower device is made promiscuous only for a
+//! VNIC that sees all; for addresses its filter is used, and what it does when the filter is full
+//! or missing is its own affair (`filter` in `ip -d link` tells).
+
+use super::{
+    Promisc,
+    Vnic, //
+};
+use crate::{
+    logic::addr::MacAddr,
+    net::{
+        netdev::Dev,
+        ops::AddrList,
+        rtnl::{
+            Rtnl,
+            RtnlCell, //
+        },
+    },
+};
+use core::sync::atomic::Ordering;
+use kernel::prelude::*;
+
+/// What was asked of the switch and of the lower device, and has to be undone.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// The VNIC is up, its address and broadcast wanted.
+    pub(super) open: bool,
+    /// Its VLAN passes the lower device's filter.
+    pub(super) own_vlan: bool,
+    /// It is in the switch's list of those who want all group frames.
+    pub(super) wide: bool,
+    /// It is in the list of those who want all frames.
+    pub(super) all: bool,
+    /// The lower device lets all group frames in.
+    pub(super) lower_allmulti: bool,
+    /// The lower device lets everything in.
+    pub(super) lower_promisc: bool,
+}
+
+/// The two lists of secondary addresses.
+#[derive(Clone, Copy)]
+enum Kind {
+    Unicast,
+    Multicast,
+}
+
+impl Vnic {
+    /// The VNIC goes up.
+    pub(super) fn open_filters(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
+        let addr = dev.address();
+        let broadcast = self.key(MacAddr::BROADCAST);
+        self.switch.groups().join(broadcast, dev, rtnl)?;
+        if !self.switch.is_stub() {
+            if let Err(error) = self.lower().unicast_add(addr, rtnl) {
+                self.switch.groups().leave(broadcast, dev, rtnl);
+                return Err(error);
+            }
+        }
+        let asked = self.asked.get(rtnl);
+        self.asked.set(Asked { open: true, ..asked }, rtnl);
+        self.apply_flags(dev, rtnl);
+        Ok(())
+    }
+
+    /// The VNIC goes down.
+    pub(super) fn close_filters(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let asked = self.asked.get(rtnl);
+        self.asked.set(
+            Asked {
+                open: false,
+                ..asked
+            },
+            rtnl,
+        );
+        self.apply_flags(dev, rtnl);
+        self.forget_all(Kind::Unicast, dev, rtnl);
+        self.forget_all(Kind::Multicast, dev, rtnl);
+        let broadcast = self.key(MacAddr::BROADCAST);
+        self.switch.groups().leave(broadcast, dev, rtnl);
+        if !self.switch.is_stub() {
+            self.lower().unicast_remove(dev.address(), rtnl);
+        }
+    }
+
+    /// Brings switch and lower device in line with the device's flags and its promiscuous mode.
+    /// What cannot be had is left out and said.
+    pub(super) fn apply_flags(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let mut asked = self.asked.get(rtnl);
+        let promisc = match self.promisc() {
+            Some(promisc) if dev.is_promisc() && asked.open => promisc,
+            _ => Promisc::Off,
+        };
+        let allmulti = asked.open && dev.is_allmulti();
+        let wide = allmulti || promisc != Promisc::Off;
+        let all = promisc == Promisc::All;
+        let mut failed = false;
+
+        if asked.wide != wide {
+            let result = if wide {
+                self.switch.wide().join(dev, rtnl)
+            } else {
+                self.switch.wide().leave(dev, rtnl);
+                Ok(())
+            };
+            failed |= result.is_err();
+            asked.wide = wide && result.is_ok();
+            self.wide.store(asked.wide, Ordering::Relaxed);
+        }
+        if asked.all != all {
+            let result = if all {
+                self.switch.taps().join(dev, rtnl)
+            } else {
+                self.switch.taps().leave(dev, rtnl);
+                Ok(())
+            };
+            failed |= result.is_err();
+            asked.all = all && result.is_ok();
+        }
+        self.asked.set(asked, rtnl);
+        if !self.switch.is_stub() {
+            failed |= self.apply_lower_flags(allmulti, all, rtnl).is_err();
+        }
+        if failed {
+            pr_warn!("{}: no memory for all that it wants to receive\n", dev.name());
+        }
+    }
+
+    fn apply_lower_flags(&self, allmulti: bool, promisc: bool, rtnl: Rtnl<'_>) -> Result {
+        let asked = self.asked.get(rtnl);
+        if asked.lower_allmulti != allmulti {
+            self.lower().set_allmulti(allmulti, rtnl)?;
+            let asked = self.asked.get(rtnl);
+            self.asked.set(
+                Asked {
+                    lower_allmulti: allmulti,
+                    ..asked
+                },
+                rtnl,
+            );
+        }
+        if asked.lower_promisc != promisc {
+            self.lower().set_promiscuity(promisc, rtnl)?;
+            let asked = self.asked.get(rtnl);
+            self.asked.set(
+                Asked {
+                    lower_promisc: promisc,
+                    ..asked
+                },
+                rtnl,
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes over the device's lists of secondary addresses.
+    pub(super) fn sync_addresses(
+        &self,
+        dev: &Dev<Self>,
+        unicast: &AddrList<'_>,
+        multicast: &AddrList<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        self.sync(Kind::Unicast, dev, unicast, rtnl)?;
+        self.sync(Kind::Multicast, dev, multicast, rtnl)
+    }
+
+    fn list(&self, kind: Kind) -> &RtnlCell<KVec<MacAddr>> {
+        match kind {
+            Kind::Unicast => &self.unicast,
+            Kind::Multicast => &self.multicast,
+        }
+    }
+
+    fn sync(&self, kind: Kind, dev: &Dev<Self>, new: &AddrList<'_>, rtnl: Rtnl<'_>) -> Result {
+        let mut known = self.list(kind).take(rtnl);
+        known.retain(|addr| {
+            let stays = new.contains(*addr);
+            if !stays {
+                self.forget(kind, dev, *addr, rtnl);
+            }
+            stays
+        });
+        let mut result = Ok(());
+        new.for_each(|addr| {
+            if result.is_ok() && !known.iter().any(|other| *other == addr) {
+                result = self.learn(kind, dev, addr, &mut known, rtnl);
+            }
+        });
+        self.list(kind).set(known, rtnl);
+        result
+    }
+
+    /// Adds one address. That of another VNIC is not had, which is said once.
+    fn learn(
+        &self,
+        kind: Kind,
+        dev: &Dev<Self>,
+        addr: MacAddr,
+        known: &mut KVec<MacAddr>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        known.reserve(1, GFP_KERNEL)?;
+        let key = self.key(addr);
+        match kind {
+            Kind::Unicast => match self.switch.addresses().insert(key, dev, rtnl) {
+                Ok(()) => {}
+                Err(error) if error == EEXIST => {
+                    pr_info!("{}: {addr} belongs to another device\n", dev.name());
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
+            Kind::Multicast => self.switch.groups().join(key, dev, rtnl)?,
+        }
+        if !self.switch.is_stub() {
+            let added = match kind {
+                Kind::Unicast => self.lower().unicast_add(addr, rtnl),
+                Kind::Multicast => self.lower().multicast_add(addr, rtnl),
+            };
+            if let Err(error) = added {
+                self.leave_tables(kind, dev, addr, rtnl);
+                return Err(error);
+            }
+        }
+        Ok(known.push(addr, GFP_KERNEL)?)
+    }
+
+    fn leave_tables(&self, kind: Kind, dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) {
+        let key = self.key(addr);
+        match kind {
+            Kind::Unicast => self.switch.addresses().remove(key, rtnl),
+            Kind::Multicast => self.switch.groups().leave(key, dev, rtnl),
+        }
+    }
+
+    fn forget(&self, kind: Kind, dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) {
+        self.leave_tables(kind, dev, addr, rtnl);
+        if !self.switch.is_stub() {
+            match kind {
+                Kind::Unicast => self.lower().unicast_remove(addr, rtnl),
+                Kind::Multicast => self.lower().multicast_remove(addr, rtnl),
+            }
+        }
+    }
+
+    fn forget_all(&self, kind: Kind, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        for addr in self.list(kind).take(rtnl).iter() {
+            self.forget(kind, dev, *addr, rtnl);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtual NICs for containers and virtual machines.
+//!
+//! What the module registers, in the order in which it is taken down.
+
+#![crate_name = "vnic"]
+
+mod link;
+mod logic;
+mod net;
+mod switch;
+mod vnic;
+
+use crate::net::{
+    notifier,
+    rtnl_link, //
+};
+use kernel::prelude::*;
+
+module! {
+    type: Module,
+    name: "vnic",
+    authors: ["The vnic developers"],
+    description: "Virtual NICs with their own switch, for containers and virtual machines",
+    license: "GPL",
+    alias: ["rtnl-link-vnic", "rtnl-link-etherstub"],
+}
+
+/// Everything that is registered. Dropped from the first field to the last: the kinds go first and
+/// take their devices along, while events are still delivered.
+#[pin_data]
+struct Module {
+    #[pin]
+    vnic: rtnl_link::Registration<vnic::Vnic>,
+    #[pin]
+    etherstub: rtnl_link::Registration<link::etherstub::Etherstub>,
+    #[pin]
+    events: notifier::Registration<link::events::Events>,
+}
+
+impl kernel::InPlaceModule for Module {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // Made in this order: the kinds last, so that no device exists before we hear of events.
+        try_pin_init!(Self {
+            events <- notifier::Registration::new(),
+            etherstub <- rtnl_link::Registration::new(),
+            vnic <- rtnl_link::Registration::new(),
+        })
+    }
+}
