@@ -32,8 +32,8 @@ need_host() {
 	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
 	command -v unshare >/dev/null || missing+=(util-linux)
 	command -v flock >/dev/null || missing+=(util-linux)
-	[ ${#missing[@]} = 0 ] || install_host "${missing[@]}"
 	mkdir -p "$cache"
+	[ ${#missing[@]} = 0 ] || install_host "${missing[@]}"
 	cache=$(readlink -f "$cache") root=$cache/root
 	modules=$cache/modules/$checkout
 }
@@ -42,9 +42,9 @@ install_host() {
 	command -v apt-get >/dev/null ||
 		die "please install: $* (the lab installs them by itself on Debian and its derivatives only)"
 	say "installing on this machine: $*"
-	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >"$cache.apt.log" 2>&1 ||
-		{ tail -n 20 "$cache.apt.log" >&2; die "apt-get could not install: $*"; }
-	rm -f "$cache.apt.log"
+	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >"$cache/apt.log" 2>&1 ||
+		{ tail -n 20 "$cache/apt.log" >&2; die "apt-get could not install: $*"; }
+	rm -f "$cache/apt.log"
 }
 
 # with_lock NAME COMMAND…: one at a time, whoever comes later finds the work done.
