@@ -8,7 +8,7 @@ names (None: the host's). The lower device, `wire0`, is in the host's.
 
 import os
 
-from . import bpf
+from . import bpf, ovs
 from .shell import have_module, ip_batch, ip_json, modprobe, run, tool_batch
 
 LOWER = "wire0"
@@ -234,54 +234,41 @@ class Bridge(Kind):
 
 
 class OpenVswitch(Kind):
-    """The kernel's datapath with internal ports, one flow for each address, set with ovs-dpctl: no upcalls."""
+    """The kernel's datapath with internal ports and one flow for each sender and each address: no upcalls."""
     name = "openvswitch"
     modules = ("openvswitch",)
+    # Numbers of the ports: the wire, and child 0.
+    WIRE, FIRST = 1, 2
 
     def prepare(self):
-        run("ovs-dpctl", "add-dp", "dp0")
-        run("ovs-dpctl", "add-if", "dp0", LOWER)
+        self.path = ovs.Datapath("dp0")
+        self.path.add_port(self.WIRE, LOWER, internal=False)
         self.ports = []
 
     def add(self, ids, ns=None):
-        run("ovs-dpctl", "add-if", "dp0", *(f"c{i},type=internal" for i in ids))
-        self.ports += ids
-        lines = [f"link set c{i} address {mac(i)}" for i in ids]
-        if ns:
-            lines += [f"link set c{i} netns {ns}" for i in ids]
-        ip_batch(lines)
+        for i in ids:
+            self.path.add_port(self.FIRST + i, f"c{i}")
+        where = f"netns {ns}" if ns else ""
+        ip_batch([f"link set c{i} address {mac(i)} {where}" for i in ids])
 
     def reachable(self, ids, ns=None):
-        run("ovs-dpctl", "del-flows", "dp0")
-        ports = self.numbers()
-        senders = [ports[name] for name in (LOWER, "c0") if name in ports]
-        self._flows([(port, mac(i), ports[f"c{i}"]) for i in self.ports for port in senders])
-        if "c0" in ports:
-            self._flows([(ports["c0"], OUTSIDE_MAC, ports[LOWER])])
-        if len(self.ports) <= 100:
-            self._flows([(ports[LOWER], "ff:ff:ff:ff:ff:ff", ",".join(ports[f"c{i}"] for i in self.ports))])
-
-    @staticmethod
-    def numbers():
-        """Device → its port's number in the datapath."""
-        ports = {}
-        for line in run("ovs-dpctl", "show", "dp0").splitlines():
-            words = line.split()
-            if len(words) > 2 and words[0] == "port":
-                ports[words[2]] = words[1].rstrip(":")
-        return ports
-
-    @staticmethod
-    def _flows(flows):
-        """Each of them: (port it comes in by, destination address, ports it goes out by)."""
-        lines = [f"in_port({port}),eth(dst={to}),eth_type(0x0800),ipv4(frag=no) {out}\n" for port, to, out in flows]
-        run("ovs-dpctl", "add-flows", "dp0", "-", stdin="".join(lines))
+        old, self.ports = self.ports, self.ports + list(ids)
+        for i in ids:
+            self.path.add_flow(self.WIRE, mac(i), [self.FIRST + i])
+        sending = 0 in self.ports
+        for i in self.ports if 0 in ids else ids if sending else ():
+            self.path.add_flow(self.FIRST, mac(i), [self.FIRST + i])
+        if 0 in ids:
+            self.path.add_flow(self.FIRST, OUTSIDE_MAC, [self.WIRE])
+        if not old:
+            self.path.add_flow(self.WIRE, "ff:ff:ff:ff:ff:ff", [self.FIRST + i for i in self.ports])
 
     def close(self):
-        run("ovs-dpctl", "del-dp", "dp0")
+        self.path.close()
 
     def remove(self, ids):
-        run("ovs-dpctl", "del-if", "dp0", *(f"c{i}" for i in ids))
+        for i in ids:
+            self.path.del_port(self.FIRST + i)
 
 
 # In the order in which they are measured: every peer before the first VNIC with a hook on the lower.

@@ -94,7 +94,7 @@ class World(Wire):
         super().__enter__()
         try:
             self.kind.prepare()
-        except Failed:
+        except BaseException:
             super().__exit__()
             raise
         return self
