@@ -8,7 +8,7 @@ set -euo pipefail
 
 lab=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 top=$(readlink -f "$lab/../..")
-cache=${VNIC_CACHE:-${HOME:-/root}/.cache/vnic}
+cache=$(readlink -m "${VNIC_CACHE:-${HOME:-~root}/.cache/vnic}")
 root=$cache/root
 # The same names of the checkout and of the cache inside the build root, so that nothing built depends on where they are.
 in_top=/project
@@ -16,6 +16,7 @@ in_cache=/lab
 jobs=$(nproc)
 # What is built from a checkout is kept apart from what other checkouts build.
 checkout=$(basename "$top")-$(printf %s "$top" | sha256sum | cut -c1-8)
+modules=$cache/modules/$checkout
 # The suite of the build root and of the guest.
 suite=trixie
 export LC_ALL=C
@@ -34,8 +35,6 @@ need_host() {
 	command -v flock >/dev/null || missing+=(util-linux)
 	mkdir -p "$cache"
 	[ ${#missing[@]} = 0 ] || install_host "${missing[@]}"
-	cache=$(readlink -f "$cache") root=$cache/root
-	modules=$cache/modules/$checkout
 }
 
 install_host() {
