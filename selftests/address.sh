@@ -58,7 +58,6 @@ t_change_duplicate() {
 	vnic host eth0 va a up address 02:00:00:00:00:01
 	vnic host eth0 vb b address 02:00:00:00:00:02
 	refused 'vb' ip -n a link set va address 02:00:00:00:00:02
-	refused 'exist|in use' ip -n a link set va address 02:00:00:00:00:02
 	refused 'va' ip -n b link set vb address 02:00:00:00:00:01
 	refused 'eth0' ip -n a link set va address "$(link host eth0 .address)"
 	same 02:00:00:00:00:01 "$(link a va .address)" 'after the refusal'
@@ -120,7 +119,7 @@ t_told_to_lower() {
 		at far far wire2
 		at lower host eth0
 		send far dst=a
-		want lower a=1
+		want lower=1 a=1
 	EOF
 	same 0 "$(link host eth0 .promiscuity)" 'promiscuity of the lower at last'
 }
@@ -196,9 +195,9 @@ t_extra_duplicate() {
 	refused 'va' in_ns b bridge fdb add 02:00:00:00:00:aa dev vb self permanent
 	refused 'va' vnic host eth0 vd c address 02:00:00:00:00:aa
 	# A macvlan on top says nothing that could be refused.
-	ip -n a link add link va name ma up address 02:00:00:00:00:bb type macvlan
+	ip -n a link add link va name mva up address 02:00:00:00:00:bb type macvlan
 	sleep 0.2
-	ip -n b link add link vb name mb up address 02:00:00:00:00:bb type macvlan
+	ip -n b link add link vb name mvb up address 02:00:00:00:00:bb type macvlan
 	sleep 0.2
 	frames <<-EOF
 		mac extra 02:00:00:00:00:aa
@@ -214,7 +213,7 @@ t_extra_duplicate() {
 		want a=1
 	EOF
 	# When the first lets go, the second, who still has it in its list, gets it.
-	ip -n a link del ma
+	ip -n a link del mva
 	sleep 0.2
 	frames <<-EOF
 		mac top 02:00:00:00:00:bb
@@ -261,12 +260,12 @@ t_many() {
 		echo "link add link eth0 name v$i up address 02:00:00:01:00:$(printf %02x "$i") type vnic"
 	done | ip -n host -batch -
 	sleep 0.3
-	same 200 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:')" 'addresses told to the lower'
+	same 200 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:' || true)" 'addresses told to the lower'
 	for i in $(seq 200); do
 		echo "link del v$i"
 	done | ip -n host -batch -
 	sleep 0.3
-	same 0 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:')" 'addresses left'
+	same 0 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:' || true)" 'addresses left'
 }
 
 run t_change 'SWITCH-2: the address of a VNIC is changed, up and down'

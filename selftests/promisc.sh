@@ -253,8 +253,6 @@ t_subject() {
 	refused 'permi|manager|allowed|netns|namespace' in_ns rootful ip link set va type vnic promisc all
 	refused 'permi|manager|allowed|netns|namespace' in_ns rootful ip link set va type vnic host off
 	same 'own true' "$(link rootful va '.linkinfo.info_data | "\(.promisc) \(.host)"')" 'after the refusal'
-	# What may be said without changing anything.
-	in_ns rootful ip link set va type vnic promisc own
 	# Not with a new VNIC on the same link, either.
 	refused 'permi|manager|allowed|netns|namespace' ip -n rootful link add link-netns host link eth0 name vx type vnic promisc all
 	refused 'permi|manager|allowed|netns|namespace' ip -n rootful link add link-netns host link eth0 name vx type vnic host off

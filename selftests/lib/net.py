@@ -14,6 +14,8 @@ net.py frames <SCENARIO
   send NAME [dst=NAME|ADDRESS|all] [src=NAME|ADDRESS] [vlan=VID[,VID]]
             [size=BYTES] [count=N] [type=ETHERTYPE]
       sends from a place. "all" is the broadcast address, src its own one.
+  join NAME ADDRESS [COUNT]
+      joins a group, or as many in a row, as long as the scenario runs
   sh COMMAND
       runs a command in between
   want [NAME[:VID[,VID]][/KIND][>]=N]...
@@ -58,6 +60,7 @@ MAGIC = b"vnic-selftest"
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP = 1
 PACKET_AUXDATA = 8
+PACKET_MR_MULTICAST = 0
 PACKET_MR_PROMISC = 1
 TP_STATUS_VLAN_VALID = 1 << 4
 PKTTYPES = {0: "host", 1: "broadcast", 2: "multicast", 3: "otherhost", 4: "outgoing"}
@@ -90,10 +93,10 @@ class Place:
         self.mac = request[18:24]
         if "mac" in flags:
             self.mac = to_mac(flags[flags.index("mac") + 1])
+        self.index = socket.if_nametoindex(dev)
         if "promisc" in flags:
-            index = socket.if_nametoindex(dev)
             self.sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
-                                 struct.pack("iHH8s", index, PACKET_MR_PROMISC, 0, b""))
+                                 struct.pack("iHH8s", self.index, PACKET_MR_PROMISC, 0, b""))
 
 
 class Scenario:
@@ -118,6 +121,15 @@ class Scenario:
 
     def do_mac(self, args):
         self.macs[args[0]] = to_mac(args[1])
+
+    def do_join(self, args):
+        place = self.places[args[0]]
+        first = int.from_bytes(self.mac_of(args[1]), "big")
+        for number in range(int(args[2]) if len(args) > 2 else 1):
+            group = (first + number).to_bytes(6, "big")
+            place.sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
+                                  struct.pack("iHH8s", place.index, PACKET_MR_MULTICAST, 6, group))
+        time.sleep(0.05 * SLOW)
 
     def do_sh(self, args):
         if os.system(self.rest):

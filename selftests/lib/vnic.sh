@@ -111,7 +111,8 @@ no() {
 refused() {
 	local regex=$1 said
 	shift
-	if said=$("$@" 2>&1); then
+	# Without the trap, whose words are those of the command.
+	if said=$(trap - ERR; "$@" 2>&1); then
 		echo "this should have been refused: $*"
 		return 1
 	fi
@@ -202,7 +203,7 @@ run() {
 	(
 		set -eE
 		made_ns=()
-		trap 'echo "failed: line $LINENO of ${BASH_SOURCE##*/}: $BASH_COMMAND"' ERR
+		trap 'echo "failed: line $LINENO of ${BASH_SOURCE##*/}: $BASH_COMMAND" >&2' ERR
 		trap leave_test EXIT
 		"$1"
 	) >"$log" 2>&1 </dev/null

@@ -37,6 +37,8 @@ class Kind:
     lower = LOWER
     # The most children that it can have.
     limit = 4096
+    # Has it no hook on any device's way out? Those that have are measured last.
+    hookless = True
     # The scenarios that make sense for it.
     scenarios = ("wire-child", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create")
     # One child sends, any other receives (a switch); else child i has a twin of its own (a cable).
@@ -115,12 +117,14 @@ class Vnic(Kind):
 class VnicHost(Vnic):
     """The default: the host reaches its VNICs over the same device."""
     name = "vnic+host"
+    hookless = False
     options = "host on"
 
 
 class VnicStub(Vnic):
     """On an etherstub: no wire."""
     name = "vnic+stub"
+    hookless = False
     lower = "stub0"
     options = ""
     scenarios = ("child-child", "tcp", "create")
@@ -258,6 +262,8 @@ class OpenVswitch(Kind):
         sending = 0 in self.ports
         for i in self.ports if 0 in ids else ids if sending else ():
             self.path.add_flow(self.FIRST, mac(i), [self.FIRST + i])
+        for i in self.ports if 0 in ids else ():
+            self.path.add_flow(self.FIRST + i, mac(0), [self.FIRST])
         if 0 in ids:
             self.path.add_flow(self.FIRST, OUTSIDE_MAC, [self.WIRE])
         if not old:

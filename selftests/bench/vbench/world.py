@@ -29,17 +29,17 @@ def prepare_guest():
 
 
 def drop_at(devices, ns=None):
-    """Received packets are dropped at ingress, before any protocol."""
+    """Received packets are dropped at ingress, before any protocol; one action for all devices counts them."""
     tool_batch("tc", [line for dev in devices for line in (
-        f"qdisc add dev {dev} ingress", f"filter add dev {dev} ingress protocol all prio 1 matchall action drop")], ns)
+        f"qdisc add dev {dev} ingress",
+        f"filter add dev {dev} ingress protocol all prio 1 matchall action gact drop index 1")], ns)
 
 
-def dropped_at(dev, ns=None):
-    """How many packets drop_at() has dropped there."""
+def dropped(ns):
+    """How many packets all the devices of drop_at() have dropped in this namespace."""
     where = ["-n", ns] if ns else []
-    filters = json.loads(run("tc", *where, "-s", "-j", "filter", "show", "dev", dev, "ingress"))
-    return sum(action["stats"]["packets"] for entry in filters
-               for action in entry.get("options", {}).get("actions", []))
+    shown = json.loads(run("tc", *where, "-s", "-j", "actions", "list", "action", "gact"))
+    return sum(action["stats"]["packets"] for group in shown for action in group.get("actions", []))
 
 
 def _gone(path, patience=60):
@@ -72,12 +72,11 @@ class Wire:
         _gone("/sys/class/net/wire0")
         settle()
 
-    def outside(self):
-        """The far end of the wire drops what it receives; returns what counts it."""
-        if "wire1" not in self.dropping:
-            drop_at(["wire1"], "out")
-            self.dropping.add("wire1")
-        return lambda: dropped_at("wire1", "out")
+    def drop(self, ns, devices):
+        """These drop what they receive from now on."""
+        fresh = [dev for dev in devices if (ns, dev) not in self.dropping]
+        drop_at(fresh, ns)
+        self.dropping.update((ns, dev) for dev in fresh)
 
 
 class World(Wire):
@@ -131,13 +130,8 @@ class World(Wire):
         """Children spread evenly over all; from now on they drop what they receive."""
         count = min(most, len(self.kids))
         chosen = [self.kids[(2 * k + 1) * len(self.kids) // (2 * count)] for k in range(count)]
-        self.drop(chosen)
+        self.drop("kids", [f"c{i}" for i in chosen])
         return chosen
-
-    def drop(self, ids):
-        fresh = [i for i in ids if i not in self.dropping]
-        drop_at([f"c{i}" for i in fresh], "kids")
-        self.dropping.update(fresh)
 
     def address(self, i):
         return {"mac": self.kind.mac(i), "ip": kinds.ip(i)}
