@@ -65,7 +65,8 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 		   struct vnic_counters __percpu *rx);
 int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,
-		    struct net_device *src, struct vnic_counters __percpu *tx);
+		    struct net_device *src, struct vnic_counters __percpu *tx,
+		    bool hooked);
 bool vnic_skb_is_uplink(const struct sk_buff *skb,
 			const struct net_device *lower);
 bool vnic_skb_is_raised(const struct sk_buff *skb);
@@ -119,6 +120,7 @@ void vnic_netdev_put_tracked(struct net_device *dev, netdevice_tracker *t);
 struct net_device *vnic_netdev_alloc_dummy(void);
 bool vnic_netdev_has_vlan(struct net_device *dev, u16 vid);
 bool vnic_netdev_master_name(struct net_device *dev, char *name);
+bool vnic_netdev_is_wireless(const struct net_device *dev);
 u32 vnic_netdev_uc_promisc(const struct net_device *dev);
 void vnic_napi_add(struct net_device *dev, struct napi_struct *napi,
 		   int (*poll)(struct napi_struct *, int));

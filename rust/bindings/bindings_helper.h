@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_vlan.h>
+#include <linux/net.h>
 #include <linux/net_tstamp.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter_netdev.h>

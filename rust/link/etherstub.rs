@@ -5,7 +5,10 @@
 //! The device itself is the host's port on the switch, as a bridge's is.
 
 use crate::{
-    logic::mtu,
+    logic::{
+        addr::MacAddr,
+        mtu, //
+    },
     net::{
         counters::{
             Counter,
@@ -93,6 +96,15 @@ impl Operations for Etherstub {
         Tx::Done
     }
 
+    fn set_address(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {
+        if !addr.is_unicast() {
+            return Err(EADDRNOTAVAIL);
+        }
+        // That no VNIC has it was checked before, and the switch learns of it after (events.rs).
+        dev.set_address(addr, rtnl);
+        Ok(())
+    }
+
     fn get_stats64(dev: &Dev<Self>) -> LinkStats {
         LinkStats::of(&dev.data().counters.sums())
     }
@@ -114,6 +126,13 @@ impl LinkOps for Etherstub {
     }
 
     fn new(early: &Early<'_>, link: &NewLink<'_>, extack: &mut Extack<'_>) -> Result<Self> {
+        if let Some(attr) = link.attrs.get(uapi::IFLA_LINK) {
+            return Err(extack.refuse_attr(
+                &attr,
+                EINVAL,
+                format_args!("vnic: an etherstub has no link, it is one"),
+            ));
+        }
         early.set_mtu_limits(mtu::MIN, MAX_MTU);
         if link.attrs.get(uapi::IFLA_ADDRESS).is_none() {
             early.set_random_address();

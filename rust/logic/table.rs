@@ -95,19 +95,6 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// Replaces the value of `key` and returns the old one. Writer only.
-pub(crate) fn replace(
-    slots: &[Slot],
-    seed: u64,
-    key: u64,
-    value: NonZeroUsize,
-) -> Option<NonZeroUsize> {
-    let slot = place(slots, seed, key)?;
-    let old = slot.value.load(Ordering::Relaxed);
-    slot.value.store(value.get(), Ordering::Release);
-    NonZeroUsize::new(old)
-}
-
 /// Removes `key` and returns its value. Writer only.
 pub(crate) fn remove(slots: &[Slot], seed: u64, key: u64) -> Option<NonZeroUsize> {
     let slot = place(slots, seed, key)?;

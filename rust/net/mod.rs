@@ -28,6 +28,12 @@ pub(crate) fn eopnotsupp() -> kernel::error::Error {
     kernel::error::Error::from_errno(-(kernel::bindings::EOPNOTSUPP as i32))
 }
 
+/// Whether a message about what users do may be printed now (`net_ratelimit()`).
+pub(crate) fn ratelimit() -> bool {
+    // SAFETY: Any context.
+    unsafe { vnic_bindings::net_ratelimit() != 0 }
+}
+
 // What `pr_info!` and its like ask for.
 impl kernel::fmt::Display for crate::logic::addr::MacAddr {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

@@ -159,6 +159,12 @@ impl NetDev {
         unsafe { bindings::vnic_netdev_uc_promisc(self.as_ptr()) != 0 }
     }
 
+    /// Whether it is a wireless device.
+    pub(crate) fn is_wireless(&self) -> bool {
+        // SAFETY: A live device.
+        unsafe { bindings::vnic_netdev_is_wireless(self.as_ptr()) }
+    }
+
     /// Whether a VLAN device for `vid` sits on it.
     pub(crate) fn has_vlan(&self, vid: u16, _rtnl: Rtnl<'_>) -> bool {
         // SAFETY: A live device, under RTNL.
@@ -302,11 +308,6 @@ impl<'a> Net<'a> {
     /// The C namespace.
     pub(crate) fn as_ptr(self) -> *mut bindings::net {
         self.0
-    }
-
-    /// Whether both are the same.
-    pub(crate) fn is(self, other: Net<'_>) -> bool {
-        ptr::eq(self.0, other.0)
     }
 
     /// Whether this is the first namespace.
@@ -591,8 +592,8 @@ impl DevList {
         Ok(())
     }
 
-    /// Takes a device out, if it is in.
-    pub(crate) fn remove(&self, dev: &NetDev, rtnl: Rtnl<'_>) {
+    /// Takes a device out; whether it was in.
+    pub(crate) fn remove(&self, dev: &NetDev, rtnl: Rtnl<'_>) -> bool {
         let found = self.with(rtnl, |list| {
             let place = list
                 .iter()
@@ -603,6 +604,7 @@ impl DevList {
             // SAFETY: Held by `push`.
             unsafe { bindings::vnic_netdev_put(dev.as_ptr()) };
         }
+        found
     }
 
     /// Calls `f` for each that is in the list when its turn comes; `f` may change the list.

@@ -308,12 +308,22 @@ impl Skb {
         self
     }
 
-    /// Sends the packet out on `lower` on behalf of `src`. Counted, unless `tx` is `None`.
+    /// Sends the packet out on `lower` on behalf of `src`. Counted, unless `tx` is `None`. The
+    /// link's egress hook, if it is `hooked`, lets it pass.
     #[inline(always)]
-    pub(crate) fn uplink(self, lower: &NetDev, src: &NetDev, tx: Option<&Counters>, _rcu: Rcu<'_>) {
+    pub(crate) fn uplink(
+        self,
+        lower: &NetDev,
+        src: &NetDev,
+        tx: Option<&Counters>,
+        hooked: bool,
+        _rcu: Rcu<'_>,
+    ) {
         let tx = tx.map_or(ptr::null_mut(), Counters::as_ptr);
         // SAFETY: Consumes the packet; devices and counters live.
-        unsafe { bindings::vnic_skb_uplink(self.into_raw(), lower.as_ptr(), src.as_ptr(), tx) };
+        unsafe {
+            bindings::vnic_skb_uplink(self.into_raw(), lower.as_ptr(), src.as_ptr(), tx, hooked)
+        };
     }
 
     /// Gives a packet in received form to the stack of `dst`. NAPI only.

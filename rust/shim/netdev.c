@@ -178,6 +178,16 @@ bool vnic_netdev_master_name(struct net_device *dev, char *name)
 	return true;
 }
 
+/* Whether @dev is a wireless station, whose access point knows one address. */
+bool vnic_netdev_is_wireless(const struct net_device *dev)
+{
+#if IS_ENABLED(CONFIG_CFG80211)
+	return dev->ieee80211_ptr;
+#else
+	return false;
+#endif
+}
+
 u32 vnic_netdev_uc_promisc(const struct net_device *dev)
 {
 	return !(dev->priv_flags & IFF_UNICAST_FLT) || dev->uc_promisc ||

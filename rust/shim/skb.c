@@ -134,25 +134,31 @@ void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
  * @lower: the lower device
  * @src: the VNIC that sends it
  * @tx: counters of the VNIC; NULL if the frame was counted already
+ * @hooked: whether the link has an egress hook, which must not see the frame
  *
  * Return: a NET_XMIT_* code.
  */
 int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,
-		    struct net_device *src, struct vnic_counters __percpu *tx)
+		    struct net_device *src, struct vnic_counters __percpu *tx,
+		    bool hooked)
 {
 	struct vnic_in_hand *hand = this_cpu_ptr(&vnic_in_hand);
-	const struct sk_buff *old_skb = hand->uplink;
-	const struct net_device *old_lower = hand->lower;
 	unsigned int len = skb->len;
 	int ret;
 
 	trace_vnic_xmit(src, skb, lower);
-	hand->uplink = skb;
-	hand->lower = lower;
 	skb->dev = lower;
-	ret = dev_queue_xmit(skb);
-	hand->uplink = old_skb;
-	hand->lower = old_lower;
+	if (hooked) {
+		const struct vnic_in_hand old = *hand;
+
+		hand->uplink = skb;
+		hand->lower = lower;
+		ret = dev_queue_xmit(skb);
+		hand->uplink = old.uplink;
+		hand->lower = old.lower;
+	} else {
+		ret = dev_queue_xmit(skb);
+	}
 
 	if (tx) {
 		if (likely(ret == NET_XMIT_SUCCESS || ret == NET_XMIT_CN))

@@ -9,6 +9,7 @@ use super::{
     UNTAGGED, //
 };
 use crate::{
+    link::etherstub::Etherstub,
     logic::addr::{
         Key,
         KeyVlan, //
@@ -37,6 +38,7 @@ use crate::{
     switch::fanout::Origin,
     vnic::Vnic,
 };
+use core::sync::atomic::Ordering;
 
 impl RxHandler for Switch {
     /// A frame came in on the lower device.
@@ -172,7 +174,9 @@ impl Switch {
         if !self.lower.is_up() {
             return skb.drop_for(vnic, Some((tx, Counter::TxDropRefused)), Reason::DeviceDown);
         }
-        if skb.hand_over(vnic, &self.lower, Some(tx), None, rcu).is_err() {
+        let stub = self.lower.downcast::<Etherstub>();
+        let rx = stub.map(|stub| stub.data().counters());
+        if skb.hand_over(vnic, &self.lower, Some(tx), rx, rcu).is_err() {
             tx.increment(Counter::TxDropRefused);
         }
     }
@@ -197,7 +201,10 @@ impl Switch {
             skb.vlan_push(data.vid())
         };
         match skb {
-            Some(skb) => skb.uplink(&self.lower, vnic, tx, rcu),
+            Some(skb) => {
+                let hooked = self.hooked.load(Ordering::Relaxed);
+                skb.uplink(&self.lower, vnic, tx, hooked, rcu);
+            }
             None => data.counters().increment(Counter::TxDropNoMemory),
         }
     }

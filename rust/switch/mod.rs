@@ -68,7 +68,7 @@ pub(crate) struct Switch {
     stub: bool,
     /// Whether host and VNICs reach each other.
     host: AtomicBool,
-    /// Whether the egress hook is there, if it should be: the kernel may not have it.
+    /// Whether an egress hook may see the frames that VNICs send.
     hooked: AtomicBool,
     /// Address and VLAN → VNIC; and the lower's own address → the lower.
     addresses: DevMap,
@@ -83,8 +83,10 @@ pub(crate) struct Switch {
     queue: SkbQueue,
     #[pin]
     napi: Napi<Switch>,
-    /// All VNICs of the link.
+    /// All VNICs of the link that are not about to go.
     vnics: DevList,
+    /// How many VNICs use the switch, those that go included.
+    users: RtnlCell<usize>,
     /// The lower's address as it is in `addresses`.
     host_address: RtnlCell<Option<MacAddr>>,
     rx: RtnlCell<Option<rx_handler::Registration<Switch>>>,
@@ -112,6 +114,7 @@ impl Switch {
                 queue <- SkbQueue::new(FANOUT_QUEUE),
                 napi <- Napi::new(),
                 vnics: DevList::new(),
+                users: RtnlCell::new(0),
                 host_address: RtnlCell::new(None),
                 rx: RtnlCell::new(None),
                 egress: RtnlCell::new(None),
@@ -141,6 +144,23 @@ impl Switch {
         attached
     }
 
+    /// One more VNIC uses the switch.
+    pub(crate) fn join(self: &Arc<Self>, vnic: &NetDev, rtnl: Rtnl<'_>) -> Result {
+        self.attach(rtnl)?;
+        self.users.set(self.users.get(rtnl).saturating_add(1), rtnl);
+        self.vnics.push(vnic, rtnl).inspect_err(|_| self.leave(vnic, rtnl))
+    }
+
+    /// Undoes `join`; the last one takes a NIC's switch down.
+    pub(crate) fn leave(&self, vnic: &NetDev, rtnl: Rtnl<'_>) {
+        self.vnics.remove(vnic, rtnl);
+        let users = self.users.get(rtnl).saturating_sub(1);
+        self.users.set(users, rtnl);
+        if users == 0 && !self.stub {
+            self.detach(rtnl);
+        }
+    }
+
     /// Takes the switch off its lower device, for good.
     pub(crate) fn detach(&self, rtnl: Rtnl<'_>) {
         self.unhook(rtnl);
@@ -159,6 +179,8 @@ impl Switch {
         if self.stub || !self.host() || !self.is_attached(rtnl) {
             return;
         }
+        // First: a frame of a VNIC must not meet the hook unmarked.
+        self.hooked.store(true, Ordering::Relaxed);
         let hook = netfilter::Registration::new(&self.lower, self.clone(), rtnl);
         if hook.is_err() {
             pr_warn!(
@@ -172,8 +194,8 @@ impl Switch {
 
     /// Takes the egress hook away.
     pub(crate) fn unhook(&self, rtnl: Rtnl<'_>) {
-        self.hooked.store(false, Ordering::Relaxed);
         self.egress.set(None, rtnl);
+        self.hooked.store(false, Ordering::Relaxed);
     }
 
     /// Whether host and VNICs reach each other.

@@ -12,6 +12,7 @@ use crate::{
         vlan, //
     },
     net::{
+        self,
         netdev::Dev,
         netlink::Extack,
         rcu::NewArray,
@@ -68,7 +69,9 @@ impl Vnic {
         let addresses = self.switch.addresses();
         if let Some(holder) = addresses.holder(self.key(new), rtnl) {
             // There is no place for a sentence here; where there was one, it was said before.
-            pr_info!("{}: {new} is the address of {}\n", dev.name(), holder.name());
+            if net::ratelimit() {
+                pr_info!("{}: {new} is the address of {}\n", dev.name(), holder.name());
+            }
             return Err(EEXIST);
         }
         addresses.insert(self.key(new), dev, rtnl)?;

@@ -39,18 +39,18 @@ impl Operations for Vnic {
         dev.set_lockdep_class(rtnl);
         dev.inherit_state(lower, rtnl);
         dev.set_features(features::of_new(lower), rtnl);
-        data.switch.attach(rtnl)?;
+        data.switch.join(dev, rtnl)?;
         let result = data
             .claim_address(dev, dev.address(), rtnl)
-            .and_then(|()| data.switch.vnics().push(dev, rtnl))
             .and_then(|()| data.add_own_vlan(rtnl));
-        result.inspect_err(|_| data.leave(dev, rtnl))
+        result.inspect_err(|_| Self::uninit(dev, rtnl))
     }
 
     fn uninit(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
         let data = dev.data();
         data.remove_own_vlan(rtnl);
-        data.leave(dev, rtnl);
+        data.release_address(rtnl);
+        data.switch.leave(dev, rtnl);
     }
 
     fn open(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
@@ -144,16 +144,5 @@ impl Operations for Vnic {
 
     fn netpoll_cleanup(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
         dev.data().netpoll.detach(rtnl);
-    }
-}
-
-impl Vnic {
-    /// Leaves the switch; the last one takes a NIC's switch down.
-    fn leave(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
-        self.switch.vnics().remove(dev, rtnl);
-        self.release_address(rtnl);
-        if !self.switch.is_stub() && self.switch.vnic_count() == 0 {
-            self.switch.detach(rtnl);
-        }
     }
 }

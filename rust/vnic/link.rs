@@ -168,8 +168,13 @@ impl LinkOps for Vnic {
     }
 
     fn dellink(dev: &Dev<Self>, list: &mut KillList<'_>, rtnl: Rtnl<'_>) {
-        dev.unlink_upper(dev.data().lower(), rtnl);
-        list.unregister(dev, rtnl);
+        let switch = &dev.data().switch;
+        // Once only: a VNIC and its link may be removed in one batch, each on its own and the VNIC
+        // once more with the link.
+        if switch.vnics().remove(dev, rtnl) {
+            dev.unlink_upper(switch.lower(), rtnl);
+            list.unregister(dev, rtnl);
+        }
     }
 
     fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result {
@@ -216,6 +221,13 @@ fn find_lower<'a>(link: &NewLink<'a>, extack: &mut Extack<'_>) -> Result<&'a Net
             &attr,
             EINVAL,
             format_args!("vnic: {} is no Ethernet device", lower.name()),
+        ));
+    }
+    if lower.is_wireless() {
+        return Err(extack.refuse_attr(
+            &attr,
+            net::eopnotsupp(),
+            format_args!("vnic: {} is wireless and carries one address only", lower.name()),
         ));
     }
     Ok(lower)

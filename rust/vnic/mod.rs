@@ -102,12 +102,6 @@ pub(crate) struct Vnic {
 }
 
 impl Vnic {
-    /// The switch that it is on.
-    #[inline(always)]
-    pub(crate) fn switch(&self) -> &Arc<Switch> {
-        &self.switch
-    }
-
     /// Its counters.
     #[inline(always)]
     pub(crate) fn counters(&self) -> &Counters {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     logic::addr::MacAddr,
     net::{
+        self,
         netdev::Dev,
         ops::AddrList,
         rtnl::{
@@ -194,7 +195,7 @@ impl Vnic {
         result
     }
 
-    /// Adds one address. That of another VNIC is not had, which is said once.
+    /// Adds one address. That of another device is not had, which is said.
     fn learn(
         &self,
         kind: Kind,
@@ -209,7 +210,9 @@ impl Vnic {
             Kind::Unicast => match self.switch.addresses().insert(key, dev, rtnl) {
                 Ok(()) => {}
                 Err(error) if error == EEXIST => {
-                    pr_info!("{}: {addr} belongs to another device\n", dev.name());
+                    if net::ratelimit() {
+                        pr_info!("{}: {addr} belongs to another device\n", dev.name());
+                    }
                     return Ok(());
                 }
                 Err(error) => return Err(error),
