@@ -125,6 +125,7 @@ t_last_vnic_gone() {
 	ping_ok host 10.0.0.9
 	no ping_ok host 10.0.0.1
 	vnic host eth0 va a up
+	ip -n host neigh flush dev eth0
 	ip -n a addr add 10.0.0.1/24 dev va
 	ping_ok host 10.0.0.1
 }
@@ -159,12 +160,14 @@ t_taps() {
 	# Whoever listens on the NIC sees what the host sends, also to a VNIC.
 	host
 	frames <<-EOF
-		at host host eth0 out
+		at host host eth0
+		# Another listener: the kernel does not show a sender what it sends.
+		at tap host eth0 out
 		at a a va
 		send host dst=a
-		want host>=1 a=1
+		want tap>=1 a=1
 		send a dst=host
-		want host=1
+		want host=1 tap=1
 	EOF
 }
 

@@ -14,7 +14,7 @@ lacks() { ! holds "$@"; }
 # member NS DEV GROUP: a process that is a member of a group and prints what it
 # is sent; its output is in $log.DEV.
 member() {
-	in_ns "$1" socat -u "UDP4-RECVFROM:5353,ip-add-membership=$3:$2,reuseaddr,fork" - >"$log.$2" 2>/dev/null &
+	in_ns "$1" socat -u "UDP4-RECV:5353,ip-add-membership=$3:$2,reuseaddr" - >"$log.$2" 2>/dev/null &
 }
 
 # say NS DEV GROUP TEXT
