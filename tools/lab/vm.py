@@ -27,6 +27,10 @@ REPORT = 97
 TIMED_OUT = 124
 NOT_STARTED = 125
 
+# The whole log goes to the console; drivers make no device that nobody asked for, whether they are modules or built in.
+CMDLINE = ("console=ttyS0 ignore_loglevel panic=-1 rdinit=/init mitigations=off "
+           "dummy.numdummies=0 ifb.numifbs=0 bonding.max_bonds=0 fb_tunnels=none")
+
 # Bits of /proc/sys/kernel/tainted that tell of a report: bad page, oops, warning, soft lockup.
 TAINTED = 1 << 5 | 1 << 7 | 1 << 9 | 1 << 14
 
@@ -161,7 +165,7 @@ class Machine:
         else:
             args += ["-smp", str(opts.cpus)]
         args += ["-kernel", opts.image, "-initrd", opts.initrd]
-        args += ["-append", "console=ttyS0 ignore_loglevel panic=-1 rdinit=/init mitigations=off " + opts.append]
+        args += ["-append", f"{CMDLINE} {opts.append}"]
         args += ["-virtfs", "local,path=/run/export,mount_tag=lab,security_model=none,multidevs=remap,readonly=on"]
         args += self.channel("console", self.console.feed)[1] + ["-serial", "chardev:console"]
         monitor, more = self.channel("monitor")
