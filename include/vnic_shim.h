@@ -50,18 +50,21 @@ struct vnic_counters {
 
 /* skb.c: one packet. All of these run in softirq or with BH off, under RCU. */
 
-/* How a hand-over ended. */
+/* How the delivery of a group frame ended. */
 enum vnic_verdict {
 	VNIC_DELIVERED,
 	VNIC_TOO_LONG,
 	VNIC_NO_MEMORY,
-	VNIC_BACKLOG_FULL,
 };
 
 int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst,
 		   struct vnic_counters __percpu *tx,
 		   struct vnic_counters __percpu *rx);
+int vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
+		    struct vnic_counters __percpu *tx,
+		    struct vnic_counters __percpu *rx, unsigned int counter,
+		    u32 reason);
 void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 		   struct vnic_counters __percpu *rx);
 int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,
@@ -104,6 +107,7 @@ void vnic_netdev_setup(struct net_device *dev);
 void vnic_netdev_set_lockdep_class(struct net_device *dev);
 void vnic_netdev_inherit_state(struct net_device *dev,
 			       const struct net_device *lower);
+void vnic_netdev_allow_any_gso(struct net_device *dev);
 void vnic_netdev_random_addr(struct net_device *dev);
 void vnic_netdev_set_addr(struct net_device *dev, const u8 *addr);
 bool vnic_netdev_tx_from_netpoll(struct net_device *dev);

@@ -76,6 +76,7 @@ impl Operations for Etherstub {
 
     fn init(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
         dev.set_lockdep_class(rtnl);
+        dev.allow_any_gso(rtnl);
         dev.data().switch.attach(rtnl)
     }
 
@@ -87,13 +88,16 @@ impl Operations for Etherstub {
         let data = dev.data();
         let len = skb.len();
         match data.switch.transmit_from_stub(skb, rcu) {
-            Ok(()) => data.counters.sent(len),
+            Ok(()) => {
+                data.counters.sent(len);
+                Tx::DONE
+            }
             Err(skb) => {
                 let count = Some((&data.counters, Counter::TxDropMiss));
                 skb.drop_for(dev, count, Reason::NoReceiver);
+                Tx::DROPPED
             }
         }
-        Tx::Done
     }
 
     fn set_address(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {

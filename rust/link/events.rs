@@ -61,7 +61,7 @@ fn lower_event(
     rtnl: Rtnl<'_>,
 ) -> Result {
     match event {
-        Event::State => switch.for_each_vnic(rtnl, |vnic| vnic.transfer_operstate(lower, rtnl)),
+        Event::State => switch.for_each_vnic(rtnl, |vnic| Vnic::follow_state(vnic, rtnl)),
         Event::Features => switch.for_each_vnic(rtnl, |vnic| {
             vnic.inherit_limits(lower, rtnl);
             vnic.update_features(rtnl);

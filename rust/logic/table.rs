@@ -52,11 +52,16 @@ pub(crate) fn slots_for(entries: usize) -> Option<usize> {
         .checked_add(TAIL)
 }
 
+/// Makes a seed of any random number: multiply-shift wants an odd one.
+pub(crate) const fn seed(random: u64) -> u64 {
+    random | 1
+}
+
 #[inline(always)]
 fn start(len: usize, seed: u64, key: u64) -> usize {
     let range = len.saturating_sub(TAIL) as u64;
     // The upper half of the product times the range, upper half again: below `range`.
-    let hash = key.wrapping_mul(seed | 1) >> 32;
+    let hash = key.wrapping_mul(seed) >> 32;
     (hash.wrapping_mul(range) >> 32) as usize
 }
 

@@ -435,6 +435,18 @@ impl<T: Operations> Dev<T> {
         unsafe { bindings::netif_stacked_transfer_operstate(lower.as_ptr(), self.as_ptr()) };
     }
 
+    /// Takes the carrier away.
+    pub(crate) fn carrier_off(&self, _rtnl: Rtnl<'_>) {
+        // SAFETY: A live device, under RTNL.
+        unsafe { bindings::netif_carrier_off(self.as_ptr()) };
+    }
+
+    /// Lets senders give it packets as large as the kernel knows (BIG TCP). Before registration.
+    pub(crate) fn allow_any_gso(&self, _rtnl: Rtnl<'_>) {
+        // SAFETY: Our device, not registered yet.
+        unsafe { bindings::vnic_netdev_allow_any_gso(self.as_ptr()) };
+    }
+
     /// Tells the core that the state may have changed.
     pub(crate) fn link_event(&self, _rtnl: Rtnl<'_>) {
         // SAFETY: A live device.
@@ -478,13 +490,17 @@ impl<T: Operations> Dev<T> {
         unsafe { bindings::netdev_upper_dev_unlink(lower.as_ptr(), self.as_ptr()) };
     }
 
-    /// Whether netpoll is calling `start_xmit`, with interrupts off.
+    /// Whether netpoll uses the device.
     #[inline(always)]
-    pub(crate) fn in_netpoll(&self) -> bool {
+    pub(crate) fn has_netpoll(&self) -> bool {
         // SAFETY: A live field; netpoll sets it before it calls.
-        let info = unsafe { ptr::addr_of!((*self.as_ptr()).npinfo).read_volatile() };
+        unsafe { !ptr::addr_of!((*self.as_ptr()).npinfo).read_volatile().is_null() }
+    }
+
+    /// Whether netpoll is calling `start_xmit`, with interrupts off.
+    pub(crate) fn in_netpoll(&self) -> bool {
         // SAFETY: A live device.
-        !info.is_null() && unsafe { bindings::vnic_netdev_tx_from_netpoll(self.as_ptr()) }
+        unsafe { bindings::vnic_netdev_tx_from_netpoll(self.as_ptr()) }
     }
 }
 

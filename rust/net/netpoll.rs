@@ -6,6 +6,7 @@
 
 use crate::net::{
     netdev::NetDev,
+    ops::Tx,
     rtnl::Rtnl,
     skb::Skb, //
 };
@@ -57,11 +58,13 @@ impl Netpoll {
     }
 
     /// Sends a packet that netpoll gave to the device above. Interrupts may be off.
-    pub(crate) fn send(&self, skb: Skb) {
+    #[inline(never)]
+    pub(crate) fn send(&self, skb: Skb) -> Tx {
         let netpoll = self.0.load(Ordering::Acquire);
-        if !netpoll.is_null() {
-            // SAFETY: Alive until a grace period after `detach`; consumes the packet.
-            unsafe { bindings::vnic_netpoll_send(netpoll, skb.into_raw()) };
+        if netpoll.is_null() {
+            return Tx::DROPPED;
         }
+        // SAFETY: Alive until a grace period after `detach`; consumes the packet.
+        Tx::from_code(unsafe { bindings::vnic_netpoll_send(netpoll, skb.into_raw()) } as c_int)
     }
 }

@@ -42,13 +42,33 @@ use vnic_bindings as bindings;
 /// `struct net_device_ops`.
 pub(crate) type Table = bindings::net_device_ops;
 
-/// What became of a packet in [`Operations::start_xmit`].
-pub(crate) enum Tx {
-    /// It is gone, one way or another.
-    Done,
+/// What became of a packet in [`Operations::start_xmit`]: `netdev_tx_t` or a `NET_XMIT_*` code.
+///
+/// Only [`Tx::busy`] leaves the packet with the core, so only it takes the packet.
+#[must_use]
+#[repr(transparent)]
+pub(crate) struct Tx(bindings::netdev_tx_t);
+
+impl Tx {
+    /// It is gone; nothing is wrong.
+    pub(crate) const DONE: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
+
+    /// It was dropped, and the sender is told, as by a full qdisc.
+    pub(crate) const DROPPED: Self = Self(bindings::NET_XMIT_DROP as bindings::netdev_tx_t);
+
     /// Its queue is full; the core keeps it. Only for devices with a qdisc.
     #[expect(dead_code)]
-    Busy(Skb),
+    pub(crate) fn busy(skb: Skb) -> Self {
+        // The core still has its pointer.
+        skb.into_raw();
+        Self(bindings::netdev_tx_NETDEV_TX_BUSY)
+    }
+
+    /// A code that a function returned which consumed the packet.
+    #[inline(always)]
+    pub(crate) fn from_code(code: c_int) -> Self {
+        Self(code as bindings::netdev_tx_t)
+    }
 }
 
 /// `struct rtnl_link_stats64`, as far as we fill it.
@@ -270,14 +290,7 @@ impl<T: Operations> Adapter<T> {
         let (dev, rcu) = with!(dev, Rcu);
         // SAFETY: The core gives us the packet.
         let skb = unsafe { Skb::from_raw(NonNull::new_unchecked(skb)) };
-        match T::start_xmit(dev, skb, rcu) {
-            Tx::Done => bindings::netdev_tx_NETDEV_TX_OK,
-            Tx::Busy(skb) => {
-                // The core still has its pointer.
-                skb.into_raw();
-                bindings::netdev_tx_NETDEV_TX_BUSY
-            }
-        }
+        T::start_xmit(dev, skb, rcu).0
     }
 
     unsafe extern "C" fn change_mtu(dev: *mut bindings::net_device, mtu: c_int) -> c_int {

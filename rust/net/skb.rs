@@ -19,6 +19,7 @@ use crate::{
             Counters, //
         },
         netdev::NetDev,
+        ops::Tx,
         rcu::Rcu, //
     },
 };
@@ -60,15 +61,13 @@ pub(crate) enum Reason {
     Purge = bindings::skb_drop_reason_SKB_DROP_REASON_QUEUE_PURGE,
 }
 
-/// Why a hand-over to a device of this host failed; the packet is gone.
+/// Why a VNIC did not get a packet; it is gone.
 #[derive(Clone, Copy)]
 pub(crate) enum Refusal {
     /// Longer than the receiver's MTU allows.
     TooLong,
     /// No memory.
     NoMemory,
-    /// The CPU's backlog is full.
-    Backlog,
 }
 
 /// An owned packet.
@@ -143,6 +142,26 @@ impl Skb {
         unsafe { ptr::addr_of!(self.get().users.refs.counter).read_volatile() != 1 }
     }
 
+    /// Whether the Ethernet header of a packet that starts with it is complete and linear, as
+    /// nearly always.
+    #[inline(always)]
+    fn header_is_linear(&self) -> bool {
+        let skb = self.get();
+        skb.len.wrapping_sub(skb.data_len) >= ETH_HLEN
+    }
+
+    /// For a packet that starts with its Ethernet header, as in `ndo_start_xmit`: the key of its
+    /// destination, if the header is linear. If not, [`Skb::destination`] makes it so.
+    #[inline(always)]
+    pub(crate) fn linear_destination(&self, vlan: KeyVlan) -> Option<Key> {
+        if !self.header_is_linear() {
+            return None;
+        }
+        let data = self.get().data;
+        // SAFETY: At least 14 linear bytes are at `data`.
+        Some(Key::of_header(unsafe { data.cast::<[u8; 8]>().read() }, vlan))
+    }
+
     /// Whether this is a copy that `dev_loopback_xmit()` made: it has no Ethernet header.
     #[inline(always)]
     pub(crate) fn is_loopback(&self) -> bool {
@@ -167,21 +186,13 @@ impl Skb {
         }
     }
 
-    /// For a packet that starts with its Ethernet header, as in `ndo_start_xmit`: the key of its
-    /// destination. `None` if the header is not complete; it is made linear.
-    #[inline(always)]
+    /// As [`Skb::linear_destination`]; the header is made linear. `None` if it is not complete.
     pub(crate) fn destination(&self, vlan: KeyVlan) -> Option<Key> {
-        let skb = self.get();
-        // Headers are linear nearly always.
-        if skb.len.wrapping_sub(skb.data_len) < ETH_HLEN {
-            // SAFETY: A valid packet; `skb` is not used after it.
-            if !unsafe { bindings::vnic_skb_pull_header(self.0.as_ptr()) } {
-                return None;
-            }
+        // SAFETY: A valid packet, of which no reference into the data is held.
+        if !self.header_is_linear() && !unsafe { bindings::vnic_skb_pull_header(self.0.as_ptr()) } {
+            return None;
         }
-        let data = self.get().data;
-        // SAFETY: At least 14 linear bytes are at `data`.
-        Some(Key::of_header(unsafe { data.cast::<[u8; 8]>().read() }, vlan))
+        self.linear_destination(vlan)
     }
 
     /// For a packet in an rx handler: the key of its destination.
@@ -276,7 +287,7 @@ impl Skb {
     }
 
     /// Hands the packet to a device of this host, into the CPU's backlog: the receiver's stack
-    /// runs later. The packet starts with its linear Ethernet header ([`Skb::destination`]).
+    /// runs later. The packet starts with its linear Ethernet header. A refusal is counted at both.
     #[inline(always)]
     pub(crate) fn hand_over(
         self,
@@ -285,19 +296,40 @@ impl Skb {
         tx: Option<&Counters>,
         rx: Option<&Counters>,
         _rcu: Rcu<'_>,
-    ) -> Result<(), Refusal> {
-        let counters = |c: Option<&Counters>| c.map_or(ptr::null_mut(), Counters::as_ptr);
+    ) -> Tx {
         // SAFETY: Consumes the packet; devices and counters live as long as the read side.
-        let verdict = unsafe {
+        Tx::from_code(unsafe {
             bindings::vnic_skb_local(
                 self.into_raw(),
                 src.as_ptr(),
                 dst.as_ptr(),
-                counters(tx),
-                counters(rx),
+                raw(tx),
+                raw(rx),
             )
-        };
-        refusal(verdict)
+        })
+    }
+
+    /// Drops the packet because its receiver on this host does not take it; counted at both.
+    #[cold]
+    pub(crate) fn refuse(
+        self,
+        dst: &NetDev,
+        tx: Option<&Counters>,
+        rx: Option<&Counters>,
+        counter: Counter,
+        reason: Reason,
+    ) -> Tx {
+        // SAFETY: As in `hand_over`.
+        Tx::from_code(unsafe {
+            bindings::vnic_skb_refuse(
+                self.into_raw(),
+                dst.as_ptr(),
+                raw(tx),
+                raw(rx),
+                counter as u32,
+                reason as u32,
+            )
+        })
     }
 
     /// In an rx handler: makes the packet one received by `dst`. Return it as `Another`.
@@ -318,12 +350,17 @@ impl Skb {
         tx: Option<&Counters>,
         hooked: bool,
         _rcu: Rcu<'_>,
-    ) {
-        let tx = tx.map_or(ptr::null_mut(), Counters::as_ptr);
+    ) -> Tx {
         // SAFETY: Consumes the packet; devices and counters live.
-        unsafe {
-            bindings::vnic_skb_uplink(self.into_raw(), lower.as_ptr(), src.as_ptr(), tx, hooked)
-        };
+        Tx::from_code(unsafe {
+            bindings::vnic_skb_uplink(
+                self.into_raw(),
+                lower.as_ptr(),
+                src.as_ptr(),
+                raw(tx),
+                hooked,
+            )
+        })
     }
 
     /// Gives a packet in received form to the stack of `dst`. NAPI only.
@@ -338,7 +375,11 @@ impl Skb {
         let verdict = unsafe {
             bindings::vnic_skb_group(self.into_raw(), dst.as_ptr(), from_host, rx.as_ptr())
         };
-        refusal(verdict)
+        match verdict as u32 {
+            bindings::vnic_verdict_VNIC_DELIVERED => Ok(()),
+            bindings::vnic_verdict_VNIC_TOO_LONG => Err(Refusal::TooLong),
+            _ => Err(Refusal::NoMemory),
+        }
     }
 
     /// Gives a VNIC's packet in received form to the host's own stack, on `lower`. NAPI only.
@@ -368,13 +409,10 @@ impl Skb {
     }
 }
 
-fn refusal(verdict: c_int) -> Result<(), Refusal> {
-    match verdict as u32 {
-        bindings::vnic_verdict_VNIC_DELIVERED => Ok(()),
-        bindings::vnic_verdict_VNIC_TOO_LONG => Err(Refusal::TooLong),
-        bindings::vnic_verdict_VNIC_NO_MEMORY => Err(Refusal::NoMemory),
-        _ => Err(Refusal::Backlog),
-    }
+/// The `__percpu` pointer of counters that may not be there.
+#[inline(always)]
+fn raw(counters: Option<&Counters>) -> *mut bindings::vnic_counters {
+    counters.map_or(ptr::null_mut(), Counters::as_ptr)
 }
 
 /// What the owner of a queued packet notes in its `cb`.

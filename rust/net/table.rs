@@ -51,7 +51,7 @@ impl Table {
         Self {
             slots: RcuArray::new(),
             // SAFETY: No requirements.
-            seed: unsafe { bindings::vnic_random_u64() },
+            seed: table::seed(unsafe { bindings::vnic_random_u64() }),
             fill: RtnlCell::new(Fill::default()),
         }
     }

@@ -50,6 +50,12 @@ void vnic_netdev_inherit_state(struct net_device *dev,
 	dev->needed_tailroom = lower->needed_tailroom;
 }
 
+void vnic_netdev_allow_any_gso(struct net_device *dev)
+{
+	netif_set_tso_max_size(dev, GSO_MAX_SIZE);
+	netif_set_tso_max_segs(dev, GSO_MAX_SEGS);
+}
+
 void vnic_netdev_random_addr(struct net_device *dev)
 {
 	eth_hw_addr_random(dev);

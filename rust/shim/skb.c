@@ -59,20 +59,52 @@ static __always_inline void vnic_skb_receive_unicast(struct sk_buff *skb,
 	skb_postpull_rcsum(skb, eth_hdr(skb), ETH_HLEN);
 }
 
+static noinline void vnic_count_refusal(struct vnic_counters __percpu *tx,
+					struct vnic_counters __percpu *rx,
+					unsigned int counter)
+{
+	if (tx)
+		this_cpu_inc(tx->value[VNIC_TX_DROP_REFUSED]);
+	if (rx)
+		this_cpu_inc(rx->value[counter]);
+}
+
+/**
+ * vnic_skb_refuse - drop a frame that its local receiver does not take
+ * @skb: frame; consumed
+ * @dst: the receiver
+ * @tx: counters of the sender, or NULL
+ * @rx: counters of the receiver, or NULL
+ * @counter: which of the receiver's
+ * @reason: enum skb_drop_reason
+ *
+ * Return: NET_XMIT_DROP.
+ */
+int vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
+		    struct vnic_counters __percpu *tx,
+		    struct vnic_counters __percpu *rx, unsigned int counter,
+		    u32 reason)
+{
+	trace_vnic_drop(dst, skb, counter);
+	vnic_count_refusal(tx, rx, counter);
+	kfree_skb_reason(skb, (enum skb_drop_reason)reason);
+	return NET_XMIT_DROP;
+}
+
 /**
  * vnic_skb_local - hand a frame to a device of the same host
  * @skb: frame, starts with its linear Ethernet header; consumed
  * @src: device that sends it
  * @dst: device that gets it: a VNIC, or the link's lower device
  * @tx: counters of the sender, or NULL
- * @rx: counters of the receiver, or NULL
+ * @rx: counters of the receiver, or NULL: a refusal is counted at both
  *
  * What veth does (veth_forward_skb, ____dev_forward_skb): nothing that belongs
  * to the sender's namespace stays, the socket's charge does. The receiver's
  * stack runs later, from the CPU's backlog: running it here could deadlock on
  * a socket's lock.
  *
- * Return: enum vnic_verdict.
+ * Return: NET_XMIT_SUCCESS or NET_XMIT_DROP, what ndo_start_xmit may return.
  */
 int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst, struct vnic_counters __percpu *tx,
@@ -80,14 +112,12 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 {
 	unsigned int len = skb->len;
 
-	if (unlikely(!__is_skb_forwardable(dst, skb, true))) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_PKT_TOO_BIG);
-		return VNIC_TOO_LONG;
-	}
-	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
-		return VNIC_NO_MEMORY;
-	}
+	if (unlikely(!__is_skb_forwardable(dst, skb, true)))
+		return vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_TOO_LONG,
+				       SKB_DROP_REASON_PKT_TOO_BIG);
+	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC)))
+		return vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_NOMEM,
+				       SKB_DROP_REASON_NOMEM);
 
 	trace_vnic_xmit(src, skb, dst);
 	skb_tx_timestamp(skb);
@@ -97,8 +127,10 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 	vnic_skb_receive_unicast(skb, dst);
 	trace_vnic_rx(dst, skb, src);
 
-	if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS))
-		return VNIC_BACKLOG_FULL;
+	if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS)) {
+		vnic_count_refusal(tx, rx, VNIC_RX_DROP_BACKLOG);
+		return NET_XMIT_DROP;
+	}
 
 	if (likely(tx)) {
 		vnic_count(tx, VNIC_TX_PACKETS, VNIC_TX_BYTES, len);
@@ -108,7 +140,7 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		vnic_count(rx, VNIC_RX_PACKETS, VNIC_RX_BYTES, len);
 		this_cpu_ptr(rx)->value[VNIC_RX_LOCAL]++;
 	}
-	return VNIC_DELIVERED;
+	return NET_XMIT_SUCCESS;
 }
 
 /**

@@ -26,6 +26,7 @@ use crate::{
             Dev,
             NetDev, //
         },
+        ops::Tx,
         rcu::Rcu,
         rx_handler::Verdict,
         skb::{
@@ -221,7 +222,7 @@ impl Switch {
     }
 
     /// A VNIC sends a group frame.
-    pub(super) fn transmit_group(&self, vnic: &Dev<Vnic>, skb: Skb, key: Key, rcu: Rcu<'_>) {
+    pub(super) fn transmit_group(&self, vnic: &Dev<Vnic>, skb: Skb, key: Key, rcu: Rcu<'_>) -> Tx {
         let data = vnic.data();
         let tx = data.counters();
         let origin = Origin::vnic(data, skb.vid());
@@ -229,8 +230,9 @@ impl Switch {
         tx.sent_group(skb.len());
         if self.is_stub() {
             skb.finish();
+            Tx::DONE
         } else {
-            self.transmit_to_wire(vnic, skb, None, rcu);
+            self.send_out(vnic, skb, None, rcu)
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
             NetDev, //
         },
         netfilter::Egress,
+        ops::Tx,
         rcu::Rcu,
         rx_handler::{
             RxHandler,
@@ -63,31 +64,16 @@ impl RxHandler for Switch {
 }
 
 impl Egress for Switch {
-    /// The host sends a frame on the lower device.
+    /// The host sends a frame on the lower device: most go to the wire.
+    #[inline(always)]
     fn egress(&self, lower: &NetDev, skb: Skb, rcu: Rcu<'_>) -> Option<Skb> {
-        if skb.is_uplink(lower) {
-            return Some(skb);
-        }
-        let Some(key) = skb.destination(UNTAGGED) else {
+        let Some(key) = skb.linear_destination(UNTAGGED) else {
             return Some(skb);
         };
-        if key.is_group() {
-            self.fan_out_copy(&skb, lower, key, Origin::host(skb.vid()), None, rcu);
+        if !key.is_group() && self.addresses.find(key, rcu).is_none() {
             return Some(skb);
         }
-        let vnic = self
-            .addresses
-            .find(key, rcu)
-            .and_then(NetDev::downcast::<Vnic>);
-        match vnic {
-            Some(vnic) => {
-                skb.show_taps(lower, rcu);
-                // A refusal is counted at the VNIC; the host, as with a wire, does not learn of it.
-                let _ = Self::deliver(skb, lower, None, vnic, rcu);
-                None
-            }
-            None => Some(skb),
-        }
+        self.egress_local(lower, skb, key, rcu)
     }
 }
 
@@ -122,13 +108,53 @@ impl Switch {
         Verdict::Another(skb.arrive(vnic, data.counters(), rcu))
     }
 
+    /// The host sends a frame that VNICs may want, unless it is a VNIC's own on its way out.
+    #[inline(never)]
+    fn egress_local(&self, lower: &NetDev, skb: Skb, key: Key, rcu: Rcu<'_>) -> Option<Skb> {
+        if skb.is_uplink(lower) {
+            return Some(skb);
+        }
+        if key.is_group() {
+            self.fan_out_copy(&skb, lower, key, Origin::host(skb.vid()), None, rcu);
+            return Some(skb);
+        }
+        let vnic = self
+            .addresses
+            .find(key, rcu)
+            .and_then(NetDev::downcast::<Vnic>);
+        match vnic {
+            Some(vnic) => {
+                skb.show_taps(lower, rcu);
+                // A refusal is counted at the VNIC; the host, as with a wire, does not learn of it.
+                let _ = Self::deliver(skb, lower, None, vnic, rcu);
+                None
+            }
+            None => Some(skb),
+        }
+    }
+
     /// A VNIC sends a frame.
+    ///
+    /// Everything but plain unicast is somewhere else, and every call is the last thing done, so
+    /// that the compiler needs no stack frame here.
     #[inline(always)]
-    pub(crate) fn transmit(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) {
+    pub(crate) fn transmit(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        match skb.linear_destination(vnic.data().vlan()) {
+            Some(key) if !key.is_group() && self.taps.is_empty() => {
+                self.transmit_unicast(vnic, skb, key, rcu)
+            }
+            _ => self.transmit_special(vnic, skb, rcu),
+        }
+    }
+
+    /// Group frames, frames that promiscuous VNICs want to see, frames whose header is not linear.
+    #[inline(never)]
+    fn transmit_special(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         let data = vnic.data();
         let Some(key) = skb.destination(data.vlan()) else {
             let count = Some((data.counters(), Counter::TxDropShort));
-            return skb.drop_for(vnic, count, Reason::HeaderShort);
+            skb.drop_for(vnic, count, Reason::HeaderShort);
+            return Tx::DROPPED;
         };
         if key.is_group() {
             return self.transmit_group(vnic, skb, key, rcu);
@@ -136,21 +162,21 @@ impl Switch {
         if !self.taps.is_empty() {
             self.tap_sent(&skb, vnic, key, rcu);
         }
-        if let Some(dst) = self.addresses.find(key, rcu) {
-            if let Some(dst) = dst.downcast::<Vnic>() {
-                if Self::deliver(skb, vnic, Some(data.counters()), dst, rcu).is_err() {
-                    data.counters().increment(Counter::TxDropRefused);
-                }
-                return;
-            }
-            if self.host() {
-                return self.transmit_to_host(vnic, skb, rcu);
-            }
-        }
-        self.transmit_to_wire(vnic, skb, Some(data.counters()), rcu);
+        self.transmit_unicast(vnic, skb, key, rcu)
     }
 
-    /// Hands a frame to a VNIC of this link. What is refused is counted there.
+    #[inline(always)]
+    fn transmit_unicast(&self, vnic: &Dev<Vnic>, skb: Skb, key: Key, rcu: Rcu<'_>) -> Tx {
+        match self.addresses.find(key, rcu) {
+            Some(dst) => match dst.downcast::<Vnic>() {
+                Some(dst) => Self::deliver(skb, vnic, Some(vnic.data().counters()), dst, rcu),
+                None => self.transmit_to_host(vnic, skb, rcu),
+            },
+            None => self.transmit_to_wire(vnic, skb, rcu),
+        }
+    }
+
+    /// Hands a frame to a VNIC of this link.
     #[inline(always)]
     fn deliver(
         skb: Skb,
@@ -158,54 +184,73 @@ impl Switch {
         tx: Option<&Counters>,
         dst: &Dev<Vnic>,
         rcu: Rcu<'_>,
-    ) -> Result<(), ()> {
-        let rx = dst.data().counters();
+    ) -> Tx {
+        let rx = Some(dst.data().counters());
         if !dst.is_up() {
-            skb.drop_for(dst, Some((rx, Counter::RxDropDown)), Reason::DeviceDown);
-            return Err(());
+            return skb.refuse(dst, tx, rx, Counter::RxDropDown, Reason::DeviceDown);
         }
-        skb.hand_over(src, dst, tx, Some(rx), rcu)
-            .map_err(|refusal| rx.increment(refused(refusal)))
+        skb.hand_over(src, dst, tx, rx, rcu)
+    }
+
+    /// Hands a frame to the host's own interface, if it is to be reached.
+    #[inline(never)]
+    fn transmit_to_host(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        if !self.host() {
+            return self.transmit_to_wire(vnic, skb, rcu);
+        }
+        let tx = Some(vnic.data().counters());
+        let stub = self.lower.downcast::<Etherstub>();
+        let rx = stub.map(|stub| stub.data().counters());
+        if !self.lower.is_up() {
+            return skb.refuse(&self.lower, tx, rx, Counter::RxDropDown, Reason::DeviceDown);
+        }
+        skb.hand_over(vnic, &self.lower, tx, rx, rcu)
+    }
+
+    /// Sends a frame out, or drops it where there is no wire.
+    #[inline(always)]
+    fn transmit_to_wire(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        let data = vnic.data();
+        if self.stub || data.vid() != 0 {
+            return self.transmit_tagged(vnic, skb, rcu);
+        }
+        let hooked = self.hooked.load(Ordering::Relaxed);
+        skb.uplink(&self.lower, vnic, Some(data.counters()), hooked, rcu)
     }
 
     #[inline(never)]
-    fn transmit_to_host(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) {
-        let tx = vnic.data().counters();
-        if !self.lower.is_up() {
-            return skb.drop_for(vnic, Some((tx, Counter::TxDropRefused)), Reason::DeviceDown);
+    fn transmit_tagged(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        let data = vnic.data();
+        if self.stub {
+            let count = Some((data.counters(), Counter::TxDropMiss));
+            skb.drop_for(vnic, count, Reason::NoReceiver);
+            return Tx::DROPPED;
         }
-        let stub = self.lower.downcast::<Etherstub>();
-        let rx = stub.map(|stub| stub.data().counters());
-        if skb.hand_over(vnic, &self.lower, Some(tx), rx, rcu).is_err() {
-            tx.increment(Counter::TxDropRefused);
-        }
+        self.send_out(vnic, skb, Some(data.counters()), rcu)
     }
 
-    /// Sends a frame out, or drops it where there is no wire. `tx` is `None` if it was counted.
-    #[inline(always)]
-    pub(super) fn transmit_to_wire(
+    /// Sends a frame out, with the VNIC's tag. `tx` is `None` if it was counted already.
+    pub(super) fn send_out(
         &self,
         vnic: &Dev<Vnic>,
         skb: Skb,
         tx: Option<&Counters>,
         rcu: Rcu<'_>,
-    ) {
+    ) -> Tx {
         let data = vnic.data();
-        if self.stub {
-            let count = tx.map(|tx| (tx, Counter::TxDropMiss));
-            return skb.drop_for(vnic, count, Reason::NoReceiver);
-        }
-        let skb = if data.vid() == 0 {
-            Some(skb)
-        } else {
-            skb.vlan_push(data.vid())
+        let skb = match data.vid() {
+            0 => Some(skb),
+            vid => skb.vlan_push(vid),
         };
         match skb {
             Some(skb) => {
                 let hooked = self.hooked.load(Ordering::Relaxed);
-                skb.uplink(&self.lower, vnic, tx, hooked, rcu);
+                skb.uplink(&self.lower, vnic, tx, hooked, rcu)
             }
-            None => data.counters().increment(Counter::TxDropNoMemory),
+            None => {
+                data.counters().increment(Counter::TxDropNoMemory);
+                Tx::DROPPED
+            }
         }
     }
 
@@ -228,6 +273,7 @@ impl Switch {
             .and_then(NetDev::downcast::<Vnic>);
         match vnic {
             Some(vnic) => {
+                // A refusal is counted at the VNIC.
                 let _ = Self::deliver(skb, &self.lower, None, vnic, rcu);
                 Ok(())
             }
@@ -241,6 +287,5 @@ pub(super) fn refused(refusal: Refusal) -> Counter {
     match refusal {
         Refusal::TooLong => Counter::RxDropTooLong,
         Refusal::NoMemory => Counter::RxDropNoMemory,
-        Refusal::Backlog => Counter::RxDropBacklog,
     }
 }

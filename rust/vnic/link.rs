@@ -132,7 +132,7 @@ impl LinkOps for Vnic {
     fn registered(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         let lower = dev.data().lower();
         dev.link_upper(lower, extack, rtnl)?;
-        dev.transfer_operstate(lower, rtnl);
+        Self::follow_state(dev, rtnl);
         dev.link_event(rtnl);
         Ok(())
     }

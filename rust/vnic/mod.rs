@@ -149,6 +149,17 @@ impl Vnic {
         self.switch.lower()
     }
 
+    /// The state of the lower device changed: the VNIC has a carrier if that is up and has one. An
+    /// etherstub need not be up: VNICs reach each other without its own interface.
+    pub(crate) fn follow_state(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let data = dev.data();
+        if data.lower().is_up() || data.switch.is_stub() {
+            dev.transfer_operstate(data.lower(), rtnl);
+        } else {
+            dev.carrier_off(rtnl);
+        }
+    }
+
     /// The lower device's MTU became `lower`: the VNIC follows, as far as it may.
     pub(crate) fn follow_mtu(dev: &Dev<Self>, lower: u32, rtnl: Rtnl<'_>) {
         let data = dev.data();
