@@ -212,8 +212,11 @@ t_extra_duplicate() {
 		send c dst=top
 		want a=1
 	EOF
-	# When the first lets go, the second, who still has it in its list, gets it.
+	# When the first lets go, another can have it.
 	ip -n a link del mva
+	ip -n b link del mvb
+	sleep 0.2
+	ip -n b link add link vb name mvb up address 02:00:00:00:00:bb type macvlan
 	sleep 0.2
 	frames <<-EOF
 		mac top 02:00:00:00:00:bb

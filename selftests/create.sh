@@ -151,6 +151,7 @@ t_no_link() {
 t_bad_lower() {
 	host
 	refused 'lo( |\.).*(loopback|ethernet)|loopback' vnic host lo v0 host
+	need module:tun
 	ip -n host tuntap add dev tun0 mode tun
 	refused 'ethernet' vnic host tun0 v0 host
 	no ip -n host link show dev v0

@@ -93,20 +93,10 @@ t_channels() {
 	in_ns a ethtool -L va combined 1 || in_ns a ethtool -L va rx 1
 }
 
-t_monitor() {
-	# Changes are told to those who listen.
-	host
-	in_ns a timeout 20 ethtool --monitor >"$log.mon" 2>/dev/null &
-	sleep 1
-	in_ns a ethtool -K va tso off
-	await 3 grep -q 'tcp-segmentation-offload: off\|tx-tcp-segmentation: off' "$log.mon"
-}
-
 run t_driver 'SWITCH-1: who it is'
 run t_link 'SWITCH-1: speed and duplex of the link'
 run t_timestamps 'SWITCH-1: time stamping of the link'
 run t_statistics 'SWITCH-1: statistics by name'
 run t_statistics_stub 'SWITCH-3: statistics on an etherstub'
 run t_channels 'SWITCH-1: channels'
-run t_monitor 'SWITCH-1: changes are announced'
 finish

@@ -36,7 +36,6 @@ t_reach() {
 t_reach_ipv6() {
 	with_ipv6
 	host
-	without_ipv6
 	ip -n host addr add fd00::254/64 dev eth0 nodad
 	ip -n a addr add fd00::1/64 dev va nodad
 	ping_ok host fd00::1

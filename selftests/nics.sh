@@ -165,14 +165,14 @@ t_unplugged() {
 	vnic host "$A" va a up
 	vnic host "$A" vb b up : vlan 10
 	vnic a va vc a up
-	flood a va 4 &
-	flood far "$B" 4 &
+	flood a va 4
+	flood far "$B" 4
 	sleep 1
 	lab-unplug "$A"
 	await 10 no ip -n a link show dev va
 	no ip -n a link show dev vc
 	no ip -n b link show dev vb
-	wait
+	calm
 	# What comes back is a new NIC, and takes new VNICs.
 	ip netns del host
 	lab-plug "$A"

@@ -59,7 +59,8 @@ t_whole_local_nic() {
 t_checksum_left() {
 	# tcpdump calls "incorrect" what has not been computed.
 	two_on_stub
-	watch b vb 'tcp and src 10.0.0.1 and greater 200'
+	ip netns exec b tcpdump -lnvv -Q in -i vb -c 100 'tcp and src 10.0.0.1 and greater 200' >"$log.vb" 2>/dev/null &
+	sleep 1
 	tcp b 10.0.0.2 a 200000
 	await 3 grep -q 'cksum.*incorrect' "$log.vb"
 	no grep -q 'cksum.*(correct)' "$log.vb"

@@ -120,6 +120,7 @@ t_vxlan() {
 }
 
 t_tap() {
+	need module:tun
 	ns host
 	ip -n host tuntap add dev tap0 mode tap
 	ip -n host link set tap0 up

@@ -148,7 +148,9 @@ t_same_everywhere() {
 		send a dst=far count=11 size=100
 		want far=11
 	EOF
-	same 11 "$(in_ns a sed -n 's/^ *va: //p' /proc/net/dev | tr -s ' ' | cut -d ' ' -f 10)" /proc/net/dev
+	local line
+	read -ra line < <(in_ns a grep va: /proc/net/dev)
+	same 11 "${line[10]}" /proc/net/dev
 	same 11 "$(in_ns a cat /sys/class/net/va/statistics/tx_packets)" sysfs
 	same 11 "$(in_ns a ethtool -S va | sed -n 's/^ *tx_packets: //p')" 'ethtool -S'
 }

@@ -33,15 +33,14 @@ noisy() {
 	ip -n b addr add 10.0.0.2/24 dev vb
 	ip -n far addr add 10.0.0.9/24 dev wire0
 	ip -n host addr add 10.0.0.254/24 dev eth0
-	flood a va $((time + 2)) &
-	flood b vb $((time + 2)) &
-	flood far wire0 $((time + 2)) &
+	flood a va $((time + 2))
+	flood b vb $((time + 2))
+	flood far wire0 $((time + 2))
 }
 
 # The two still talk to each other and to the wire.
 still_well() {
-	kill %1 %2 %3 2>/dev/null || true
-	wait
+	calm
 	await 5 ping_ok a 10.0.0.2
 	await 5 ping_ok a 10.0.0.9
 	await 5 ping_ok host 10.0.0.1
@@ -95,11 +94,10 @@ t_first_last() {
 	wire host cable far wire0
 	ip -n host addr add 10.0.0.254/24 dev cable
 	ip -n far addr add 10.0.0.9/24 dev wire0
-	flood far wire0 $((time + 2)) &
-	flood host cable $((time + 2)) &
+	flood far wire0 $((time + 2))
+	flood host cable $((time + 2))
 	until_over first_last
-	kill %1 %2 2>/dev/null || true
-	wait
+	calm
 	await 5 ping_ok host 10.0.0.9
 }
 
@@ -110,11 +108,10 @@ host_on_off() {
 }
 t_host_on_off() {
 	noisy
-	flood host eth0 $((time + 2)) &
+	flood host eth0 $((time + 2))
 	vnic host eth0 vx host up
 	ip -n host link set vx promisc on
 	until_over host_on_off
-	kill %4 2>/dev/null || true
 	still_well
 }
 
@@ -122,7 +119,7 @@ dying_netns() {
 	ip netns add dying
 	vnic host eth0 vx dying up
 	vnic host eth0 vy dying up : vlan 10
-	flood dying vx 1 &
+	flood dying vx 1
 	ip netns del dying
 }
 t_dying_netns() { noisy; until_over dying_netns; sleep 1; still_well; }
@@ -132,8 +129,8 @@ dying_link() {
 	etherstub host1 s0
 	vnic host1 s0 vx a up
 	vnic host1 s0 vy b up
-	flood a vx 1 &
-	flood b vy 1 &
+	flood a vx 1
+	flood b vy 1
 	sleep 0.3
 	if [ $((n++ % 2)) = 0 ]; then
 		ip -n host1 link del s0
@@ -143,7 +140,7 @@ dying_link() {
 	fi
 	await 5 no ip -n a link show dev vx
 }
-t_dying_link() { n=0; ns a b; until_over dying_link; wait; }
+t_dying_link() { n=0; ns a b; until_over dying_link; calm; }
 
 t_deleted_under_tcp() {
 	# The link goes in the middle of a transfer.
@@ -174,17 +171,17 @@ t_unload() {
 		vnic host eth0 vb b up : vlan "$((round - 1))"
 		etherstub host s0
 		vnic host s0 vc a up
-		flood a va 3 &
-		flood b vb 3 &
-		flood far wire0 3 &
-		flood host eth0 3 &
+		flood a va 3
+		flood b vb 3
+		flood far wire0 3
+		flood host eth0 3
 		(while ip -n host link add link eth0 name vx type vnic && ip -n host link del vx; do :; done) 2>/dev/null &
+		local maker=$!
 		sleep 0.7
 		rmmod vnic
 		no ip -n a link show dev va
-		# shellcheck disable=SC2046
-		kill $(jobs -p) 2>/dev/null || true
-		wait
+		kill "$maker" 2>/dev/null || true
+		calm
 	done
 	load_module
 }

@@ -153,7 +153,12 @@ class Scenario:
             frame += struct.pack("!H", kind) + MAGIC + struct.pack("!QQ", os.getpid(), self.serial)
             frame = frame.ljust(int(options.get("size", "60")), b"\0")
             self.sent.add(self.serial)
-            place.sock.send(frame)
+            try:
+                place.sock.send(frame)
+            except OSError as error:
+                # Dropped, and the sender told so.
+                if error.errno != errno.ENOBUFS:
+                    raise
 
     def receive(self, place):
         while True:

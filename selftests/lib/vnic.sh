@@ -30,17 +30,19 @@ log=$(mktemp /tmp/vnic-test.XXXXXX)
 made_ns=()
 
 # Network namespaces of the name NAME..., gone at the end of the test. They
-# have no IPv6 (its multicast is noise) unless the suite said with_ipv6.
+# have no IPv6 (its multicast is noise) except after with_ipv6.
 ns() {
 	local name
 	for name; do
 		ip netns add "$name"
 		made_ns+=("$name")
+		[ -n "$ipv6" ] ||
+			nsenter --net="/run/netns/$name" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	done
 }
 
-with_ipv6() { echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/default/disable_ipv6; }
-without_ipv6() { echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; }
+ipv6=
+with_ipv6() { ipv6=1; }
 
 # in_ns NS COMMAND...
 in_ns() { ip netns exec "$@"; }
@@ -151,8 +153,18 @@ frames() { python3 -S -E "$SELFTESTS/lib/net.py" frames; }
 # tcp SERVER-NS ADDRESS CLIENT-NS [BYTES]: a connection that carries BYTES both ways.
 tcp() { python3 -S -E "$SELFTESTS/lib/net.py" tcp "$@"; }
 
-# flood NS DEV SECONDS: frames of all kinds, as many as one processor makes.
-flood() { python3 -S -E "$SELFTESTS/lib/net.py" flood "$@"; }
+# flood NS DEV SECONDS: in the background, frames of all kinds, as many as one
+# processor makes. Remembered in $flooders; calm ends them all.
+flooders=()
+flood() {
+	python3 -S -E "$SELFTESTS/lib/net.py" flood "$@" &
+	flooders+=($!)
+}
+calm() {
+	[ ${#flooders[@]} -eq 0 ] || kill "${flooders[@]}" 2>/dev/null || true
+	flooders=()
+	wait
+}
 
 # newlink NS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE...]: what ip would send, and
 # what it would not: attributes of any size and value, without the plug-in.
@@ -222,8 +234,6 @@ run() {
 
 finish() {
 	echo "1..$tests"
-	echo 0 >/proc/sys/net/core/devconf_inherit_init_net
-	with_ipv6
 	rm -f "$log" "$log".*
 	[ $failures -eq 0 ] || exit 1
 	[ $tests -ne $skips ] || [ -n "${TEST:-}" ] || exit 4
@@ -236,6 +246,3 @@ load_module() {
 
 echo TAP version 13
 load_module || { echo "Bail out! vnic.ko does not load"; exit 1; }
-# New namespaces take the settings of the first one.
-echo 1 >/proc/sys/net/core/devconf_inherit_init_net
-without_ipv6
