@@ -102,18 +102,23 @@ impl NetDev {
         unsafe { u32::from((*self.as_ptr()).type_) == bindings::ARPHRD_ETHER }
     }
 
-    /// Whether it is registered: not before, and not from the start of its removal on.
-    pub(crate) fn is_registered(&self) -> bool {
-        // SAFETY: A live field; a byte.
-        let state = unsafe { ptr::addr_of!((*self.as_ptr()).reg_state).read_volatile() };
-        u32::from(state) == bindings::netdev_reg_state_NETREG_REGISTERED
+    fn registration(&self) -> u32 {
+        // SAFETY: A live field; a byte, written whole.
+        u32::from(unsafe { ptr::addr_of!((*self.as_ptr()).reg_state).read_volatile() })
+    }
+
+    /// Whether its removal is done, but for waiting until nobody has a reference any more.
+    pub(crate) fn is_unregistered(&self) -> bool {
+        matches!(
+            self.registration(),
+            bindings::netdev_reg_state_NETREG_UNREGISTERED
+                | bindings::netdev_reg_state_NETREG_RELEASED
+        )
     }
 
     /// Whether its removal has begun, which a move to another namespace is not.
     pub(crate) fn is_unregistering(&self) -> bool {
-        // SAFETY: As above.
-        let state = unsafe { ptr::addr_of!((*self.as_ptr()).reg_state).read_volatile() };
-        u32::from(state) == bindings::netdev_reg_state_NETREG_UNREGISTERING
+        self.registration() == bindings::netdev_reg_state_NETREG_UNREGISTERING
     }
 
     /// The MTU in bytes.

@@ -127,7 +127,7 @@ fn put(dev: *mut bindings::net_device, _rtnl: Rtnl<'_>) {
     // A device is freed only after rcu_barrier() in netdev_run_todo(), which follows ndo_uninit.
     // Should an entry outlive that (none does), readers have to be waited for here.
     // SAFETY: The reference that is given back below keeps `dev` alive.
-    if !unsafe { NetDev::from_raw(dev) }.is_registered() {
+    if unsafe { NetDev::from_raw(dev) }.is_unregistered() {
         crate::net::rcu::synchronize_net();
     }
     // SAFETY: The entry's own reference.
