@@ -9,7 +9,6 @@
 #define _VNIC_SHIM_H
 
 #include <linux/etherdevice.h>
-#include <linux/ethtool.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/rtnetlink.h>
@@ -149,10 +148,5 @@ void vnic_extack_set(struct netlink_ext_ack *extack, const char *msg,
 		     size_t len);
 void vnic_extack_attr(struct netlink_ext_ack *extack,
 		      const struct nlattr *attr);
-
-/* ethtool.c */
-void vnic_ethtool_string(u8 **data, const char *name, size_t len);
-void vnic_ethtool_drvinfo(struct ethtool_drvinfo *info, const char *driver,
-			  const char *version);
 
 #endif /* _VNIC_SHIM_H */

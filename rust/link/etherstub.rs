@@ -11,10 +11,16 @@ use crate::{
     },
     net::{
         counters::{
+            Counted,
             Counter,
             Counters, //
         },
-        ethtool,
+        ethtool::{
+            self,
+            Ethtool,
+            LinkSettings,
+            Timestamping, //
+        },
         netdev::{
             Dev,
             Net, //
@@ -70,6 +76,12 @@ impl Etherstub {
     }
 }
 
+impl Counted for Etherstub {
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
 #[vtable]
 impl Operations for Etherstub {
     const OPS: &'static ops::Table = &ops::table::<Self>();
@@ -111,6 +123,17 @@ impl Operations for Etherstub {
 
     fn get_stats64(dev: &Dev<Self>) -> LinkStats {
         LinkStats::of(&dev.data().counters.sums())
+    }
+}
+
+impl Ethtool for Etherstub {
+    fn link_settings(_dev: &Dev<Self>, settings: &mut LinkSettings<'_>, _rtnl: Rtnl<'_>) -> Result {
+        settings.set_unknown();
+        Ok(())
+    }
+
+    fn timestamping(dev: &Dev<Self>, info: &mut Timestamping<'_>, _rtnl: Rtnl<'_>) -> Result {
+        info.set_software(dev)
     }
 }
 

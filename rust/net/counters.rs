@@ -99,6 +99,12 @@ impl Sums {
     }
 }
 
+/// Private data of a device that has counters.
+pub(crate) trait Counted {
+    /// Its counters.
+    fn counters(&self) -> &Counters;
+}
+
 /// A set of counters for each CPU.
 ///
 /// # Invariants

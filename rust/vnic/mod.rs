@@ -6,6 +6,7 @@
 
 mod address;
 mod device;
+mod ethtool;
 mod features;
 mod link;
 mod rx_mode;
@@ -22,7 +23,10 @@ use crate::{
         },
     },
     net::{
-        counters::Counters,
+        counters::{
+            Counted,
+            Counters, //
+        },
         netdev::{
             Dev,
             NetDev, //
@@ -99,6 +103,12 @@ pub(crate) struct Vnic {
     multicast: RtnlCell<KVec<MacAddr>>,
     /// What was asked of the switch and of the lower device.
     asked: RtnlCell<rx_mode::Asked>,
+}
+
+impl Counted for Vnic {
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
 }
 
 impl Vnic {
