@@ -60,10 +60,10 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst,
 		   struct vnic_counters __percpu *tx,
 		   struct vnic_counters __percpu *rx);
-int vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
-		    struct vnic_counters __percpu *tx,
-		    struct vnic_counters __percpu *rx, unsigned int counter,
-		    u32 reason);
+void vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
+		     struct vnic_counters __percpu *tx,
+		     struct vnic_counters __percpu *rx, unsigned int counter,
+		     u32 reason);
 void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 		   struct vnic_counters __percpu *rx);
 int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,

@@ -107,7 +107,7 @@ impl Operations for Etherstub {
             Err(skb) => {
                 let count = Some((&data.counters, Counter::TxDropMiss));
                 skb.drop_for(dev, count, Reason::NoReceiver);
-                Tx::DROPPED
+                Tx::DONE
             }
         }
     }

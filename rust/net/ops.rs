@@ -53,7 +53,7 @@ impl Tx {
     /// It is gone; nothing is wrong.
     pub(crate) const DONE: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
 
-    /// It was dropped, and the sender is told, as by a full qdisc.
+    /// It was dropped for want of memory or room, and the sender is told, as by a full qdisc.
     pub(crate) const DROPPED: Self = Self(bindings::NET_XMIT_DROP as bindings::netdev_tx_t);
 
     /// Its queue is full; the core keeps it. Only for devices with a qdisc.

@@ -309,7 +309,8 @@ impl Skb {
         })
     }
 
-    /// Drops the packet because its receiver on this host does not take it; counted at both.
+    /// Drops the packet because its receiver on this host does not take it; counted at both. The
+    /// sender is not told: a wire would not tell either.
     #[cold]
     pub(crate) fn refuse(
         self,
@@ -320,7 +321,7 @@ impl Skb {
         reason: Reason,
     ) -> Tx {
         // SAFETY: As in `hand_over`.
-        Tx::from_code(unsafe {
+        unsafe {
             bindings::vnic_skb_refuse(
                 self.into_raw(),
                 dst.as_ptr(),
@@ -329,7 +330,8 @@ impl Skb {
                 counter as u32,
                 reason as u32,
             )
-        })
+        };
+        Tx::DONE
     }
 
     /// In an rx handler: makes the packet one received by `dst`. Return it as `Another`.

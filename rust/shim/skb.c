@@ -77,10 +77,8 @@ static noinline void vnic_count_refusal(struct vnic_counters __percpu *tx,
  * @rx: counters of the receiver, or NULL
  * @counter: which of the receiver's
  * @reason: enum skb_drop_reason
- *
- * Return: NET_XMIT_DROP.
  */
-int vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
+void vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
 		    struct vnic_counters __percpu *tx,
 		    struct vnic_counters __percpu *rx, unsigned int counter,
 		    u32 reason)
@@ -88,7 +86,6 @@ int vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
 	trace_vnic_drop(dst, skb, counter);
 	vnic_count_refusal(tx, rx, counter);
 	kfree_skb_reason(skb, (enum skb_drop_reason)reason);
-	return NET_XMIT_DROP;
 }
 
 /**
@@ -104,7 +101,9 @@ int vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
  * stack runs later, from the CPU's backlog: running it here could deadlock on
  * a socket's lock.
  *
- * Return: NET_XMIT_SUCCESS or NET_XMIT_DROP, what ndo_start_xmit may return.
+ * Return: what ndo_start_xmit may return. NET_XMIT_DROP for want of memory or
+ * room, which the sender should know; NET_XMIT_SUCCESS else, even if the
+ * receiver does not take the frame: a wire would not tell either.
  */
 int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst, struct vnic_counters __percpu *tx,
@@ -112,12 +111,16 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 {
 	unsigned int len = skb->len;
 
-	if (unlikely(!__is_skb_forwardable(dst, skb, true)))
-		return vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_TOO_LONG,
-				       SKB_DROP_REASON_PKT_TOO_BIG);
-	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC)))
-		return vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_NOMEM,
-				       SKB_DROP_REASON_NOMEM);
+	if (unlikely(!__is_skb_forwardable(dst, skb, true))) {
+		vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_TOO_LONG,
+				SKB_DROP_REASON_PKT_TOO_BIG);
+		return NET_XMIT_SUCCESS;
+	}
+	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
+		vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_NOMEM,
+				SKB_DROP_REASON_NOMEM);
+		return NET_XMIT_DROP;
+	}
 
 	trace_vnic_xmit(src, skb, dst);
 	skb_tx_timestamp(skb);

@@ -224,7 +224,7 @@ impl Switch {
         if self.stub {
             let count = Some((data.counters(), Counter::TxDropMiss));
             skb.drop_for(vnic, count, Reason::NoReceiver);
-            return Tx::DROPPED;
+            return Tx::DONE;
         }
         self.send_out(vnic, skb, Some(data.counters()), rcu)
     }
