@@ -2,16 +2,18 @@
 
 //! The hash table of a switch: [`Key`](super::addr::Key) bits to a value, read without locks.
 //!
-//! Open addressing over a slice of slots, no wrap-around: the slice has a tail, and a probe
-//! that runs off its end is a miss. One writer at a time; any number of readers at any time.
+//! Open addressing over a slice of slots, no wrap-around. An entry is fewer than [`REACH`] slots
+//! from where its hash points, so what is there is found soon, whatever else is; one that finds no
+//! place so near asks for a larger table. One writer at a time; any number of readers at any time.
 //!
 //! * A slot's value is written before its key (release), and read after it (acquire): a reader
 //!   that sees the key sees the value.
 //! * A removed slot stays a tombstone and is never used again, so that a reader that saw the old
 //!   key cannot see the value of a new one. Whoever owns the slots makes a new table when
 //!   [`Fill`] says so.
-//! * The hash is multiply-shift with a secret odd factor: whoever chooses addresses cannot choose
-//!   collisions.
+//! * The hash mixes a secret in before it multiplies, and folds the halves of the product: whoever
+//!   chooses addresses cannot choose collisions, and addresses in a row spread well under every
+//!   secret. (A secret factor would bunch them up in one table out of a hundred.)
 
 use core::num::NonZeroUsize;
 use core::sync::atomic::{
@@ -26,8 +28,12 @@ const EMPTY: u64 = 0;
 /// The key of a slot whose entry was removed: a probe goes on.
 const TOMBSTONE: u64 = 1 << 61;
 
-/// Slots beyond the hashed range, for probes that start near its end.
-const TAIL: usize = 16;
+/// How far a probe for a free slot goes. As many slots follow the hashed range, for those that
+/// start near its end.
+pub(crate) const REACH: usize = 32;
+
+/// The odd factor of the hash: 2^64 divided by the golden ratio.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The smallest hashed range.
 const MIN_RANGE: usize = 16;
@@ -39,7 +45,7 @@ pub(crate) struct Slot {
     value: AtomicUsize,
 }
 
-/// No place within the probe's reach: the table has to grow.
+/// No place within reach: the table has to grow.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -49,19 +55,15 @@ pub(crate) fn slots_for(entries: usize) -> Option<usize> {
         .max(MIN_RANGE / 4)
         .checked_mul(4)?
         .checked_next_power_of_two()?
-        .checked_add(TAIL)
-}
-
-/// Makes a seed of any random number: multiply-shift wants an odd one.
-pub(crate) const fn seed(random: u64) -> u64 {
-    random | 1
+        .checked_add(REACH)
 }
 
 #[inline(always)]
 fn start(len: usize, seed: u64, key: u64) -> usize {
-    let range = len.saturating_sub(TAIL) as u64;
-    // The upper half of the product times the range, upper half again: below `range`.
-    let hash = key.wrapping_mul(seed) >> 32;
+    let range = len.saturating_sub(REACH) as u64;
+    let product = u128::from(key ^ seed).wrapping_mul(u128::from(FACTOR));
+    // Of the folded product the upper half, times the range, upper half again: below `range`.
+    let hash = ((product >> 64) as u64 ^ product as u64) >> 32;
     (hash.wrapping_mul(range) >> 32) as usize
 }
 
@@ -82,17 +84,11 @@ pub(crate) fn find(slots: &[Slot], seed: u64, key: u64) -> Option<NonZeroUsize> 
 }
 
 /// Adds an entry. The key must not be there yet. Writer only.
-pub(crate) fn insert(
-    slots: &[Slot],
-    seed: u64,
-    key: u64,
-    value: NonZeroUsize,
-) -> Result<(), Full> {
-    let probe = slots
-        .get(start(slots.len(), seed, key)..)
-        .ok_or(Full)?;
+pub(crate) fn insert(slots: &[Slot], seed: u64, key: u64, value: NonZeroUsize) -> Result<(), Full> {
+    let probe = slots.get(start(slots.len(), seed, key)..).ok_or(Full)?;
     let slot = probe
         .iter()
+        .take(REACH)
         .find(|slot| slot.key.load(Ordering::Relaxed) == EMPTY)
         .ok_or(Full)?;
     slot.value.store(value.get(), Ordering::Relaxed);
@@ -136,6 +132,6 @@ pub(crate) struct Fill {
 impl Fill {
     /// Whether one more entry asks for a new table first: beyond half of `slots`.
     pub(crate) fn wants_rebuild(&self, slots: usize) -> bool {
-        self.used >= slots.saturating_sub(TAIL) / 2
+        self.used >= slots.saturating_sub(REACH) / 2
     }
 }

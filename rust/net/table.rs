@@ -51,7 +51,7 @@ impl Table {
         Self {
             slots: RcuArray::new(),
             // SAFETY: No requirements.
-            seed: table::seed(unsafe { bindings::vnic_random_u64() }),
+            seed: unsafe { bindings::vnic_random_u64() },
             fill: RtnlCell::new(Fill::default()),
         }
     }
@@ -96,7 +96,7 @@ impl Table {
             {
                 break new;
             }
-            // A run of the array's tail overflowed: more room, more luck.
+            // Too many in a row: more room spreads them.
             room = room.checked_mul(2).ok_or(ENOMEM)?;
         };
         self.slots.publish(new, rtnl);
