@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Netpoll where it cannot work: refused, and nothing breaks. Where it works: nics.sh.
+# Netpoll where it cannot work: refused, and nothing breaks. Where it works: lib/nics.sh.
 #
 # lab: cpus=2 timeout=60 kernels=7.3,7.2,debug
 

@@ -52,7 +52,7 @@ import sys
 import time
 
 SLOW = float(os.environ.get("SLOW", "1"))
-QUIET = float(os.environ.get("FRAMES_QUIET", "0.06")) * SLOW
+QUIET = float(os.environ.get("FRAMES_QUIET", "0.06")) * min(SLOW, 2)
 PATIENCE = 2.0 * SLOW
 ETH_P_ALL = 3
 ETHERTYPE = 0x88B5          # for local experiments

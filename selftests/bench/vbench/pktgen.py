@@ -40,6 +40,10 @@ class Sent:
     def ns_each(self):
         return 1000 * self.working / self.packets
 
+    @property
+    def per_second(self):
+        return 1e6 * self.packets / self.elapsed
+
 
 def _write(name, *commands):
     with open(f"{DIR}/{name}", "w", encoding="ascii") as file:
@@ -55,7 +59,7 @@ def _configure(flow, cpu):
     _write(name, f"count {flow.count}", "delay 0", "clone_skb 0", "burst 1", f"pkt_size {flow.size}",
            f"flag {'' if flow.shared else '!'}SHARED", f"xmit_mode {flow.mode}",
            f"dst_mac {flow.mac}", f"dst {flow.ip}", "src_min 10.127.255.254", "src_max 10.127.255.254",
-           "udp_src_min 9", "udp_src_max 9", "udp_dst_min 9", "udp_dst_max 9")
+           f"queue_map_min {cpu or 0}", f"queue_map_max {cpu or 0}", "udp_src_min 9", "udp_src_max 9", "udp_dst_min 9", "udp_dst_max 9")
     return name
 
 

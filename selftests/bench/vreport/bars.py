@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What VNICs must reach, checked against the peers of the same boot."""
+
+from dataclasses import dataclass
+
+ON_WIRE = ("vnic", "vnic+host")
+ALL = ("vnic", "vnic+host", "vnic+stub")
+
+
+@dataclass
+class Verdict:
+    """One bar of one kind; `value` at most `factor` times `limit`."""
+    bar: str
+    kind: str
+    value: float
+    limit: float
+    factor: float
+
+    @property
+    def ratio(self):
+        return self.value / self.limit
+
+    @property
+    def passed(self):
+        return self.ratio <= self.factor
+
+
+def _worst(verdicts):
+    """Of one bar at several sizes, the one that is nearest to its limit or beyond it."""
+    return max(verdicts, key=lambda verdict: verdict.ratio / verdict.factor, default=None)
+
+
+def _against(results, bar, scenario, kind, peer, factor):
+    """The same scenario of a peer, at every number of children that both have; a peer with one figure has it for all."""
+    found = []
+    for size in results.sizes(scenario):
+        own = results.value(scenario, kind, size)
+        theirs = results.value(scenario, peer, size) or (results.any(scenario, peer) if peer in ("veth", "none") else None)
+        if own and theirs:
+            found.append(Verdict(bar, kind, own, theirs, factor))
+    return _worst(found)
+
+
+def _against_one(results, bar, scenario, kind, size, factor):
+    own, one = results.value(scenario, kind, size), results.value(scenario, kind, 1)
+    return Verdict(bar, kind, own, one, factor) if own and one else None
+
+
+def check(results):
+    """The verdicts of all bars whose figures were measured."""
+    verdicts = []
+    for kind in ON_WIRE:
+        verdicts += [
+            _against(results, "wire → VNIC at most ipvlan", "wire-child", kind, "ipvlan", 1),
+            _against_one(results, "wire → VNIC: 4,096 VNICs at most 1.03 × one", "wire-child", kind, 4096, 1.03)]
+    for kind in ALL:
+        verdicts += [
+            _against(results, "VNIC → VNIC at most 1.01 × veth", "child-child", kind, "veth", 1.01),
+            _against_one(results, "VNIC → VNIC: 1,000 VNICs at most 1.03 × one pair", "child-child", kind, 1000, 1.03)]
+    for kind in ON_WIRE:
+        verdicts += [_against(results, "host → wire at most 1.05 × without VNICs", "host-wire", kind, "none", 1.05)]
+    for kind in ALL:
+        verdicts += [
+            _against(results, "creating: time at most macvlan's", "create-time", kind, "macvlan", 1),
+            _against(results, "creating: memory at most macvlan's", "create-used", kind, "macvlan", 1)]
+    return [verdict for verdict in verdicts if verdict]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The results as Markdown."""
+
+# Scenario → what it is called. Those of one group share a table.
+PACKETS = {
+    "wire-child": "wire → child",
+    "child-child": "child → child",
+    "child-wire": "child → wire",
+    "host-wire": "host → wire",
+}
+CROWDS = {
+    "broadcast-sent": "broadcast from the wire: until the sender goes on",
+    "broadcast-delivered": "broadcast from the wire: until every child has its copy",
+    "tcp": "one TCP connection, child → child",
+}
+CREATION = {
+    "create-time": "create", "up-time": "bring up", "remove-time": "remove",
+    "create-used": "memory: created", "up-used": "memory: up", "up-slab": "of it slab objects", "up-percpu": "per-CPU memory",
+}
+
+
+def number(value):
+    if value is None:
+        return ""
+    return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _row(cells):
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _table(head, rows):
+    return _row(head) + _row(["---"] + ["---:"] * (len(head) - 1)) + "".join(_row(row) for row in rows) + "\n"
+
+
+def _by_size(results, scenario, title):
+    sizes = results.sizes(scenario)
+    rows = [[kind] + [number(results.value(scenario, kind, size)) for size in sizes] for kind in results.kinds(scenario)]
+    heads = [f"{size:,} on the link" for size in sizes]
+    return f"### {title} ({results.unit(scenario)})\n\n" + _table(["kind"] + heads, rows)
+
+
+def _by_scenario(results, names, title):
+    names = {name: text for name, text in names.items() if results.kinds(name)}
+    kinds = list(dict.fromkeys(kind for name in names for kind in results.kinds(name)))
+    if not kinds:
+        return ""
+    heads = [f"{text} ({results.unit(name)})" for name, text in names.items()]
+    rows = [[kind] + [number(results.any(name, kind)) for name in names] for kind in kinds]
+    return f"### {title}\n\n" + _table(["kind"] + heads, rows)
+
+
+def _verdicts(verdicts):
+    if not verdicts:
+        return ""
+    rows = [[v.bar, v.kind, number(v.value), number(v.limit), f"{v.ratio:.4f}", f"{v.factor:.2f}", "yes" if v.passed else "**NO**"]
+            for v in verdicts]
+    return "### Bars\n\n" + _table(["bar", "kind", "figure", "compared with", "ratio", "at most", "reached"], rows)
+
+
+def markdown(results, verdicts):
+    about = results.about
+    how = (f"{about['processors']} processors in real time" if "real" in about["options"]["tasks"]
+           else "instructions (qemu -icount, one processor)")
+    text = f"# Bench: Linux {about['kernel']}, {how}\n\n"
+    text += f"Processor: {about['processor']}{', **emulated: not comparable with any real machine**' if 'real' in how else ''}. " \
+        if about["emulated"] and "real" in how else f"Processor: {about['processor']}. "
+    text += f"Kernel command line: `{about['command line']}`. Module: {about['module'] or 'none'}.\n\n"
+    if about["options"]["tasks"] != "real":
+        text += ("One packet: 60 bytes of UDP, one owner. Receivers drop at ingress. "
+                 "Kinds: Documentation/bench.md.\n\n")
+    text += _verdicts(verdicts)
+    floors = results.kinds("floor")
+    if floors:
+        text += "### Floors (instructions per packet)\n\n" + _table(
+            ["path", "figure"], [[kind, number(results.any("floor", kind))] for kind in floors])
+    known = {**PACKETS, **{name: name for name in results.scenarios() if "CPU" in name}}
+    for scenario, title in known.items():
+        if results.kinds(scenario):
+            text += _by_size(results, scenario, title)
+    text += _by_scenario(results, CROWDS, "Broadcast and TCP")
+    text += _by_scenario(results, CREATION, f"Making {max(results.sizes('create-time'), default=0):,} children")
+    for failure in results.failed:
+        text += f"**Failed:** {failure['failed']}: {failure['reason']}\n\n"
+    return text

@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# VNICs on virtio NICs.
+#
+# lab: cpus=2 timeout=150 kernels=7.3,7.2,debug nics=virtio
+
+. "$(dirname "$0")/lib/nics.sh"
+nics virtio
