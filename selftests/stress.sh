@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib/vnic.sh"
 
 # Seconds that each test makes noise.
-time=${STRESS_SECONDS:-4}
+time=${STRESS_SECONDS:-$((3 + SLOW))}
 
 # until_over COMMAND...: again and again until the time is up; counts the rounds.
 until_over() {
