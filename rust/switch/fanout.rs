@@ -267,7 +267,7 @@ impl Switch {
         let receiver = self
             .addresses
             .find(key, rcu)
-            .and_then(NetDev::downcast::<Vnic>);
+            .and_then(|dev| self.vnic(dev));
         let origin = Origin::vnic(data, skb.vid()).skipping(receiver);
         let walk = Walk::new(origin, Phase::Taps);
         self.enqueue_sent(skb, vnic, walk, Some(data.counters()), rcu);

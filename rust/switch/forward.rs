@@ -86,7 +86,17 @@ impl Switch {
             None if vid != 0 => self.addresses.find(key.in_vlan(UNTAGGED), rcu),
             found => found,
         };
-        found?.downcast::<Vnic>()
+        self.vnic(found?)
+    }
+
+    /// A device of the table as a VNIC of this switch. The lower device is in the table too, and
+    /// may itself be a VNIC, of another switch.
+    #[inline(always)]
+    pub(super) fn vnic<'a>(&self, dev: &'a NetDev) -> Option<&'a Dev<Vnic>> {
+        if core::ptr::eq(dev, self.lower()) {
+            return None;
+        }
+        dev.downcast::<Vnic>()
     }
 
     #[inline(always)]
@@ -121,7 +131,7 @@ impl Switch {
         let vnic = self
             .addresses
             .find(key, rcu)
-            .and_then(NetDev::downcast::<Vnic>);
+            .and_then(|dev| self.vnic(dev));
         match vnic {
             Some(vnic) => {
                 skb.show_taps(lower, rcu);
@@ -168,7 +178,7 @@ impl Switch {
     #[inline(always)]
     fn transmit_unicast(&self, vnic: &Dev<Vnic>, skb: Skb, key: Key, rcu: Rcu<'_>) -> Tx {
         match self.addresses.find(key, rcu) {
-            Some(dst) => match dst.downcast::<Vnic>() {
+            Some(dst) => match self.vnic(dst) {
                 Some(dst) => Self::deliver(skb, vnic, Some(vnic.data().counters()), dst, rcu),
                 None => self.transmit_to_host(vnic, skb, rcu),
             },
@@ -270,7 +280,7 @@ impl Switch {
         let vnic = self
             .addresses
             .find(key, rcu)
-            .and_then(NetDev::downcast::<Vnic>);
+            .and_then(|dev| self.vnic(dev));
         match vnic {
             Some(vnic) => {
                 // A refusal is counted at the VNIC.
