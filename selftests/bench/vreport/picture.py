@@ -91,8 +91,8 @@ def draw(canvas, y, panel):
 
 
 def _sized(results, scenario, title, marks=()):
-    sizes = results.sizes(scenario)
-    groups = {kind: [results.value(scenario, kind, size) for size in sizes] for kind in results.kinds(scenario)}
+    sizes = [size for size in results.sizes(scenario) if size]
+    groups = {kind: [results.value(scenario, kind, size) for size in sizes] for kind in results.kinds(scenario) if kind != "none"}
     return Panel(title, results.unit(scenario), [f"{size:,} on the link" for size in sizes], groups, list(marks))
 
 
@@ -100,14 +100,17 @@ def _plain(results, scenario, title):
     return Panel(title, results.unit(scenario), [""], {kind: [results.any(scenario, kind)] for kind in results.kinds(scenario)})
 
 
+def _mark(results, scenario, kind, text):
+    value = results.any(scenario, kind)
+    return [(text, value)] if value else []
+
+
 def panels(results):
-    floor = results.any("floor", "veth → veth")
-    marks = [("floor: veth → veth", floor)] if floor else []
     wanted = [
-        ("wire-child", "From the wire to a child", marks),
+        ("wire-child", "From the wire to a child", _mark(results, "floor", "veth → veth", "floor: veth → veth")),
         ("child-child", "From a child to another child of the same link", []),
         ("child-wire", "From a child to the wire", []),
-        ("host-wire", "From the host's stack to the wire", [])]
+        ("host-wire", "From the host's stack to the wire", _mark(results, "host-wire", "none", "without children"))]
     wanted += [(name, name, []) for name in results.scenarios() if "CPU" in name]
     for scenario, title, marked in wanted:
         if results.kinds(scenario):

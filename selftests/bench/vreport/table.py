@@ -36,7 +36,7 @@ def _table(head, rows):
 def _by_size(results, scenario, title):
     sizes = results.sizes(scenario)
     rows = [[kind] + [number(results.value(scenario, kind, size)) for size in sizes] for kind in results.kinds(scenario)]
-    heads = [f"{size:,} on the link" for size in sizes]
+    heads = [f"{size:,} on the link" if size else "no children" for size in sizes]
     return f"### {title} ({results.unit(scenario)})\n\n" + _table(["kind"] + heads, rows)
 
 
@@ -63,8 +63,8 @@ def markdown(results, verdicts):
     how = (f"{about['processors']} processors in real time" if "real" in about["options"]["tasks"]
            else "instructions (qemu -icount, one processor)")
     text = f"# Bench: Linux {about['kernel']}, {how}\n\n"
-    text += f"Processor: {about['processor']}{', **emulated: not comparable with any real machine**' if 'real' in how else ''}. " \
-        if about["emulated"] and "real" in how else f"Processor: {about['processor']}. "
+    emulated = " **Emulated: not comparable with any real machine.**" if about["emulated"] and "real" in about["options"]["tasks"] else ""
+    text += f"Processor: {about['processor']}.{emulated} "
     text += f"Kernel command line: `{about['command line']}`. Module: {about['module'] or 'none'}.\n\n"
     if about["options"]["tasks"] != "real":
         text += ("One packet: 60 bytes of UDP, one owner. Receivers drop at ingress. "
