@@ -151,7 +151,7 @@ impl<T: Ethtool> Adapter<T> {
         }
     }
 
-    /// One queue for each of the core's, whose number is for life.
+    /// A channel is a queue for each direction, as far as there are pairs. Numbers are for life.
     unsafe extern "C" fn channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
@@ -164,10 +164,13 @@ impl<T: Ethtool> Adapter<T> {
                 (*dev).real_num_tx_queues,
             )
         };
-        channels.max_rx = rx;
-        channels.max_tx = tx;
-        channels.rx_count = rx;
-        channels.tx_count = tx;
+        let pairs = rx.min(tx);
+        channels.max_combined = pairs;
+        channels.combined_count = pairs;
+        channels.max_rx = rx.saturating_sub(pairs);
+        channels.rx_count = channels.max_rx;
+        channels.max_tx = tx.saturating_sub(pairs);
+        channels.tx_count = channels.max_tx;
     }
 
     unsafe extern "C" fn set_channels(

@@ -14,6 +14,7 @@
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use crate::net::{
+    counters::Counted,
     ethtool,
     netdev::{
         private,
@@ -29,7 +30,8 @@ use crate::net::{
     },
     ops::Operations,
     rcu,
-    rtnl::Rtnl, //
+    rtnl::Rtnl,
+    stat_ops, //
 };
 use core::{
     marker::PhantomData,
@@ -90,7 +92,7 @@ pub(crate) fn kill_many(rtnl: Rtnl<'_>, f: impl FnOnce(&mut KillList<'_>)) {
 }
 
 /// A kind of link.
-pub(crate) trait LinkOps: Operations {
+pub(crate) trait LinkOps: Operations + Counted {
     /// Its name.
     const KIND: &'static core::ffi::CStr;
 
@@ -182,6 +184,8 @@ unsafe impl<T: LinkOps> Sync for Registration<T> {}
 unsafe impl<T: LinkOps> Send for Registration<T> {}
 
 impl<T: LinkOps> Registration<T> {
+    const STAT_OPS: &'static stat_ops::Table = &stat_ops::table::<T>();
+
     /// Registers the kind.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -216,6 +220,7 @@ impl<T: LinkOps> Registration<T> {
             bindings::vnic_netdev_setup(dev);
             (*dev).netdev_ops = T::OPS;
             (*dev).ethtool_ops = T::ETHTOOL;
+            (*dev).stat_ops = Self::STAT_OPS;
         }
     }
 

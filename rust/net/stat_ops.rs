@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Statistics by queue (`qstats-get` of the netdev family).
+//!
+//! Counters are kept by CPU, not by queue. So the one queue that a device normally has shows all of
+//! them; one that was made with more shows them as belonging to no queue.
+//!
+//! C header: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h)
+
+use crate::net::{
+    counters::{
+        Counted,
+        Counter,
+        Sums, //
+    },
+    netdev::Dev,
+    ops::Operations, //
+};
+use core::marker::PhantomData;
+use kernel::prelude::*;
+use vnic_bindings as bindings;
+
+/// `struct netdev_stat_ops`.
+pub(crate) type Table = bindings::netdev_stat_ops;
+
+/// The trampolines from C.
+struct Adapter<T>(PhantomData<T>);
+
+/// # Safety
+///
+/// All of these are called by the core through `netdev_stat_ops`, under RTNL: devices of ours ask
+/// for no instance lock. The device is registered, so its data is there, and the statistics are
+/// theirs to fill.
+#[expect(clippy::missing_safety_doc)]
+impl<T: Operations + Counted> Adapter<T> {
+    unsafe extern "C" fn rx(
+        dev: *mut bindings::net_device,
+        _queue: c_int,
+        rx: *mut bindings::netdev_queue_stats_rx,
+    ) {
+        // SAFETY: By the safety requirements; a number that does not change.
+        if unsafe { (*dev).real_num_rx_queues } == 1 {
+            // SAFETY: By the safety requirements.
+            let (dev, rx) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx) };
+            fill_rx(rx, Some(&dev.data().counters().sums()));
+        }
+    }
+
+    unsafe extern "C" fn tx(
+        dev: *mut bindings::net_device,
+        _queue: c_int,
+        tx: *mut bindings::netdev_queue_stats_tx,
+    ) {
+        // SAFETY: As in `rx`.
+        if unsafe { (*dev).real_num_tx_queues } == 1 {
+            // SAFETY: By the safety requirements.
+            let (dev, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *tx) };
+            fill_tx(tx, Some(&dev.data().counters().sums()));
+        }
+    }
+
+    /// What belongs to no queue; the core adds what the queues have.
+    unsafe extern "C" fn base(
+        dev: *mut bindings::net_device,
+        rx: *mut bindings::netdev_queue_stats_rx,
+        tx: *mut bindings::netdev_queue_stats_tx,
+    ) {
+        // SAFETY: As in `rx`.
+        let (queues_rx, queues_tx) =
+            unsafe { ((*dev).real_num_rx_queues, (*dev).real_num_tx_queues) };
+        // SAFETY: By the safety requirements.
+        let (dev, rx, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx, &mut *tx) };
+        let sums = dev.data().counters().sums();
+        fill_rx(rx, (queues_rx != 1).then_some(&sums));
+        fill_tx(tx, (queues_tx != 1).then_some(&sums));
+    }
+}
+
+/// Fills in what is known of received packets: the sums, or zeroes.
+fn fill_rx(rx: &mut bindings::netdev_queue_stats_rx, sums: Option<&Sums>) {
+    let get = |counter| sums.map_or(0, |sums| sums.get(counter));
+    rx.packets = get(Counter::RxPackets);
+    rx.bytes = get(Counter::RxBytes);
+    rx.alloc_fail = get(Counter::RxDropNoMemory);
+}
+
+/// Fills in what is known of sent packets.
+fn fill_tx(tx: &mut bindings::netdev_queue_stats_tx, sums: Option<&Sums>) {
+    let get = |counter| sums.map_or(0, |sums| sums.get(counter));
+    tx.packets = get(Counter::TxPackets);
+    tx.bytes = get(Counter::TxBytes);
+}
+
+/// Makes the C table of `T`.
+pub(crate) const fn table<T: Operations + Counted>() -> Table {
+    Table {
+        get_queue_stats_rx: Some(Adapter::<T>::rx),
+        get_queue_stats_tx: Some(Adapter::<T>::tx),
+        get_base_stats: Some(Adapter::<T>::base),
+    }
+}
