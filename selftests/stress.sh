@@ -15,7 +15,7 @@ time=${STRESS_SECONDS:-$((3 + SLOW))}
 # until_over COMMAND...: again and again until the time is up; counts the rounds.
 until_over() {
 	local end=$((SECONDS + time)) rounds=0
-	while [ $SECONDS -lt "$end" ] || [ "$rounds" -lt 2 ]; do
+	while [ "$SECONDS" -lt "$end" ] || [ "$rounds" -lt 2 ]; do
 		"$@"
 		rounds=$((rounds + 1))
 	done
