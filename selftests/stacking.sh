@@ -225,10 +225,10 @@ t_openvswitch() {
 	in_ns host ovs-dpctl add-dp dp0
 	in_ns host ovs-dpctl add-if dp0 va
 	in_ns host ovs-dpctl add-if dp0 p0
-	local type
-	for type in 0x0800 0x0806; do
-		in_ns host ovs-dpctl add-flow dp0 "in_port(1),eth(),eth_type($type)$([ "$type" = 0x0800 ] && echo ',ipv4(frag=no)')" 2
-		in_ns host ovs-dpctl add-flow dp0 "in_port(2),eth(),eth_type($type)$([ "$type" = 0x0800 ] && echo ',ipv4(frag=no)')" 1
+	local key
+	for key in 'eth_type(0x0800),ipv4(frag=no)' 'eth_type(0x0806),arp()'; do
+		in_ns host ovs-dpctl add-flow dp0 "in_port(1),eth(),$key" 2
+		in_ns host ovs-dpctl add-flow dp0 "in_port(2),eth(),$key" 1
 	done
 	await 4 ping_ok inner 10.9.0.9
 	tcp far 10.9.0.9 inner
