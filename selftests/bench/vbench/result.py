@@ -26,4 +26,4 @@ def median(scenario, kind, children, each, unit=PACKET):
 
 
 def least(scenario, kind, children, each, unit=PACKET):
-    return Result(scenario, kind, children, min(each), unit, [round(x, 4) for x in each])
+    return Result(scenario, kind, children, min(each), unit, [round(x, 3) for x in each])

@@ -62,5 +62,6 @@ def check(results):
     for kind in ALL:
         verdicts += [
             _against(results, "creating: time at most macvlan's", "create-time", kind, "macvlan", 1),
-            _against(results, "creating: memory at most macvlan's", "create-used", kind, "macvlan", 1)]
+            _against(results, "creating: memory at most macvlan's", "create-used", kind, "macvlan", 1),
+            _against(results, "creating: per-CPU memory at most macvlan's", "create-percpu", kind, "macvlan", 1)]
     return [verdict for verdict in verdicts if verdict]

@@ -15,7 +15,8 @@ CROWDS = {
 }
 CREATION = {
     "create-time": "create", "up-time": "bring up", "remove-time": "remove",
-    "create-used": "memory: created", "up-used": "memory: up", "up-slab": "of it slab objects", "up-percpu": "per-CPU memory",
+    "create-used": "memory: created", "up-used": "memory: up", "up-slab": "of it slab objects",
+    "create-percpu": "per-CPU memory: created", "up-percpu": "per-CPU memory: brought up",
 }
 
 
