@@ -10,6 +10,7 @@ use crate::{
         mtu, //
     },
     net::{
+        self,
         counters::{
             Counted,
             Counter,
@@ -114,7 +115,7 @@ impl Operations for Etherstub {
 
     fn set_address(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {
         if !addr.is_unicast() {
-            return Err(EADDRNOTAVAIL);
+            return Err(net::eaddrnotavail());
         }
         // That no VNIC has it was checked before, and the switch learns of it after (events.rs).
         dev.set_address(addr, rtnl);

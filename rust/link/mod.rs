@@ -8,6 +8,7 @@ pub(crate) mod etherstub;
 pub(crate) mod events;
 
 use crate::net::{
+    self,
     netlink::{
         Attrs,
         Extack, //
@@ -29,7 +30,7 @@ pub(crate) fn validate_address(attrs: Attrs<'_>, extack: &mut Extack<'_>) -> Res
         )),
         Some(addr) if !addr.is_unicast() => Err(extack.refuse_attr(
             &attr,
-            EADDRNOTAVAIL,
+            net::eaddrnotavail(),
             format_args!("vnic: {addr} is zero or a group address, no device can have it"),
         )),
         Some(_) => Ok(()),

@@ -29,6 +29,11 @@ pub(crate) fn eopnotsupp() -> kernel::error::Error {
     kernel::error::Error::from_errno(-(kernel::bindings::EOPNOTSUPP as i32))
 }
 
+/// `EADDRNOTAVAIL`, likewise.
+pub(crate) fn eaddrnotavail() -> kernel::error::Error {
+    kernel::error::Error::from_errno(-(kernel::bindings::EADDRNOTAVAIL as i32))
+}
+
 /// Whether a message about what users do may be printed now (`net_ratelimit()`).
 pub(crate) fn ratelimit() -> bool {
     // SAFETY: Any context.

@@ -111,6 +111,9 @@ impl<T: Poll> Napi<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by NAPI only, on an instance that `start` added.
     unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
         // SAFETY: `napi` is the first field of a pinned `Napi<T>` (repr(C), transparent Opaque).
         let this = unsafe { &*napi.cast::<Self>() };

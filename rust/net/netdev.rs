@@ -276,8 +276,8 @@ const ETH_P_8021Q: u16 = bindings::ETH_P_8021Q as u16;
 pub(crate) struct Name([u8; 16]);
 
 impl Name {
-    fn from_raw(name: [c_char; 16]) -> Self {
-        Self(name.map(|byte| byte as u8))
+    const fn from_raw(name: [c_char; 16]) -> Self {
+        Self(name)
     }
 }
 

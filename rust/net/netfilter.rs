@@ -61,6 +61,9 @@ impl<T: Egress> Registration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Called by netfilter only, with the private pointer that `new` registered.
     unsafe extern "C" fn hook(
         data: *mut c_void,
         skb: *mut bindings::sk_buff,

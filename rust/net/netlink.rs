@@ -13,7 +13,8 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    str::as_char_ptr_in_const_context, //
 };
 use vnic_bindings as bindings;
 
@@ -230,7 +231,7 @@ impl Policy {
     /// One that a request must not have, and the sentence that says so.
     pub(crate) const fn reject(sentence: &'static core::ffi::CStr) -> Self {
         let mut policy = Self::new(bindings::NLA_REJECT);
-        policy.0.__bindgen_anon_1.reject_message = sentence.as_ptr().cast();
+        policy.0.__bindgen_anon_1.reject_message = as_char_ptr_in_const_context(sentence);
         policy
     }
 }

@@ -131,6 +131,9 @@ impl<T: Notified> Registration<T> {
         }? Error)
     }
 
+    /// # Safety
+    ///
+    /// Called by the netdevice notifier chain only, under RTNL.
     unsafe extern "C" fn call(
         _block: *mut bindings::notifier_block,
         event: c_ulong,

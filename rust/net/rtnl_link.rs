@@ -195,7 +195,7 @@ impl<T: LinkOps> Registration<T> {
                     ptr::write_bytes(slot, 0, 1);
                     &mut *slot
                 };
-                ops.kind = T::KIND.as_ptr().cast();
+                ops.kind = T::KIND.as_char_ptr();
                 ops.priv_size = core::mem::size_of::<T>();
                 ops.setup = Some(Self::setup);
                 ops.maxtype = (T::POLICY.len() - 1) as u32;
@@ -214,6 +214,9 @@ impl<T: LinkOps> Registration<T> {
         }? Error)
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a device that it just allocated.
     unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: A device that is just being allocated.
         unsafe {
@@ -224,6 +227,9 @@ impl<T: LinkOps> Registration<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with the attribute tables of a request.
     unsafe extern "C" fn validate(
         tb: *mut *mut bindings::nlattr,
         data: *mut *mut bindings::nlattr,
@@ -248,6 +254,9 @@ impl<T: LinkOps> Registration<T> {
         unsafe { Attrs::from_raw(data, (T::POLICY.len() - 1) as u32) }
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a device that `setup` prepared, under RTNL.
     unsafe extern "C" fn newlink(
         dev: *mut bindings::net_device,
         params: *mut bindings::rtnl_newlink_params,
@@ -299,11 +308,17 @@ impl<T: LinkOps> Registration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with an unregistered device of the kind, once.
     unsafe extern "C" fn destructor(dev: *mut bindings::net_device) {
         // SAFETY: The core calls this once, after the device was unregistered and nobody uses it.
         unsafe { private::<T>(dev).drop_in_place() };
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a registered device of the kind, under RTNL.
     unsafe extern "C" fn changelink(
         dev: *mut bindings::net_device,
         _tb: *mut *mut bindings::nlattr,
@@ -322,16 +337,25 @@ impl<T: LinkOps> Registration<T> {
         from_result(|| T::change(dev, data, &mut extack, rtnl).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a registered device of the kind, under RTNL.
     unsafe extern "C" fn dellink(dev: *mut bindings::net_device, head: *mut bindings::list_head) {
         // SAFETY: As above.
         let (dev, rtnl) = unsafe { (Dev::<T>::from_raw(dev), Rtnl::assume()) };
         T::dellink(dev, &mut KillList(head, PhantomData), rtnl);
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a registered device of the kind.
     unsafe extern "C" fn get_size(_dev: *const bindings::net_device) -> usize {
         T::INFO_SIZE
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a registered device of the kind and a message under construction.
     unsafe extern "C" fn fill_info(
         skb: *mut bindings::sk_buff,
         dev: *const bindings::net_device,
@@ -346,6 +370,9 @@ impl<T: LinkOps> Registration<T> {
         from_result(|| T::fill_info(dev, &mut message).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// Called by the core only, with a registered device of the kind.
     unsafe extern "C" fn get_link_net(dev: *const bindings::net_device) -> *mut bindings::net {
         // SAFETY: A registered device of this kind.
         T::link_net(unsafe { Dev::<T>::from_raw(dev.cast_mut()) }).as_ptr()

@@ -202,10 +202,8 @@ impl Skb {
         // SAFETY: In an rx handler the mac header is set and the 14 bytes at it were linear when
         // eth_type_trans() pulled them; packets without (loopback) were sorted out by the caller,
         // for which these would still be bytes within the buffer's headroom or data.
-        Key::of_header(
-            unsafe { self.get().head.add(mac).cast::<[u8; 8]>().read() },
-            vlan,
-        )
+        let first = unsafe { self.get().head.add(mac).cast::<[u8; 8]>().read() };
+        Key::of_header(first, vlan)
     }
 
     /// `skb_share_check()`: the packet, or a clone, so that it is ours alone.

@@ -60,7 +60,7 @@ impl Vnic {
     /// The VNIC's own address becomes `new`: all or nothing.
     pub(super) fn change_address(&self, dev: &Dev<Self>, new: MacAddr, rtnl: Rtnl<'_>) -> Result {
         if !new.is_unicast() {
-            return Err(EADDRNOTAVAIL);
+            return Err(net::eaddrnotavail());
         }
         let old = self.address.get(rtnl);
         if old == Some(new) {
