@@ -89,7 +89,8 @@ t_team() {
 	ns host far
 	wire host eth0 far wire0
 	ip -n host link add team0 type team
-	in_ns host teamnl team0 setoption mode activebackup
+	# In this mode the team gives its ports its address; in others teamd would have to.
+	in_ns host teamnl team0 setoption mode roundrobin
 	ip -n host link set eth0 down
 	ip -n host link set eth0 master team0
 	ip -n host link set eth0 up
@@ -202,11 +203,11 @@ t_team_port() {
 	wire host eth0 far wire0
 	vnic host eth0 va host
 	ip -n host link add team0 type team
-	in_ns host teamnl team0 setoption mode activebackup
+	# In this mode the team gives its ports its address; in others teamd would have to.
+	in_ns host teamnl team0 setoption mode roundrobin
 	ip -n host link set va master team0
 	ip -n host link set va up
 	ip -n host link set team0 up
-	in_ns host teamnl team0 setoption activeport "$(link host va .ifindex)"
 	ip -n host addr add 10.9.0.1/24 dev team0
 	ip -n far addr add 10.9.0.9/24 dev wire0
 	await 4 ping_ok host 10.9.0.9
