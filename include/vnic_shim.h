@@ -110,7 +110,9 @@ void vnic_netdev_allow_any_gso(struct net_device *dev);
 void vnic_netdev_random_addr(struct net_device *dev);
 void vnic_netdev_set_addr(struct net_device *dev, const u8 *addr);
 bool vnic_netdev_tx_from_netpoll(struct net_device *dev);
-netdev_tx_t vnic_netpoll_send(struct netpoll *np, struct sk_buff *skb);
+netdev_tx_t vnic_netpoll_send(struct netpoll *np, struct sk_buff *skb,
+			      const struct net_device *src,
+			      struct vnic_counters __percpu *tx);
 struct netpoll *vnic_netpoll_attach(struct net_device *lower, int *err);
 bool vnic_netdev_rx_handler_busy(struct net_device *dev);
 const void *vnic_netdev_rx_handler_data(const struct net_device *dev);

@@ -495,13 +495,6 @@ impl<T: Operations> Dev<T> {
         unsafe { bindings::netdev_upper_dev_unlink(lower.as_ptr(), self.as_ptr()) };
     }
 
-    /// Whether netpoll uses the device.
-    #[inline(always)]
-    pub(crate) fn has_netpoll(&self) -> bool {
-        // SAFETY: A live field; netpoll sets it before it calls.
-        unsafe { !ptr::addr_of!((*self.as_ptr()).npinfo).read_volatile().is_null() }
-    }
-
     /// Whether netpoll is calling `start_xmit`, with interrupts off.
     pub(crate) fn in_netpoll(&self) -> bool {
         // SAFETY: A live device.

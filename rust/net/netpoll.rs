@@ -2,9 +2,14 @@
 
 //! Sending with interrupts off, for netconsole and its like.
 //!
+//! Netpoll calls `ndo_start_xmit` with hard interrupts off, where neither the backlog nor a qdisc may
+//! be used. So such packets go straight to the netpoll of the device below, without a look at the
+//! switch, as macvlan's do.
+//!
 //! C header: [`include/linux/netpoll.h`](srctree/include/linux/netpoll.h)
 
 use crate::net::{
+    counters::Counters,
     netdev::NetDev,
     ops::Tx,
     rtnl::Rtnl,
@@ -13,6 +18,7 @@ use crate::net::{
 use core::{
     ptr,
     sync::atomic::{
+        AtomicBool,
         AtomicPtr,
         Ordering, //
     },
@@ -20,20 +26,25 @@ use core::{
 use kernel::prelude::*;
 use vnic_bindings as bindings;
 
-/// What a device that cannot do it answers.
-pub(crate) const UNSUPPORTED: Error = kernel::error::code::EINVAL;
-
 /// The netpoll instance of the device below, while one is set up.
 ///
 /// # Invariants
 ///
-/// Null, or from `vnic_netpoll_attach`.
-pub(crate) struct Netpoll(AtomicPtr<bindings::netpoll>);
+/// The pointer is null or from `vnic_netpoll_attach`.
+pub(crate) struct Netpoll {
+    below: AtomicPtr<bindings::netpoll>,
+    /// Whether there ever was one. Not whether there is one now: netpoll may still be sending when
+    /// it is taken away.
+    used: AtomicBool,
+}
 
 impl Netpoll {
     /// None.
     pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
+        Self {
+            below: AtomicPtr::new(ptr::null_mut()),
+            used: AtomicBool::new(false),
+        }
     }
 
     /// Sets one up on `lower` (`ndo_netpoll_setup`).
@@ -44,27 +55,36 @@ impl Netpoll {
         if netpoll.is_null() {
             return Err(Error::from_errno(error));
         }
-        self.0.store(netpoll, Ordering::Release);
+        // INVARIANT: From `vnic_netpoll_attach`.
+        self.below.store(netpoll, Ordering::Release);
+        self.used.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Undoes `attach` (`ndo_netpoll_cleanup`).
     pub(crate) fn detach(&self, _rtnl: Rtnl<'_>) {
-        let netpoll = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
+        // INVARIANT: Null.
+        let netpoll = self.below.swap(ptr::null_mut(), Ordering::Relaxed);
         if !netpoll.is_null() {
-            // SAFETY: From `attach`; freed after a grace period.
+            // SAFETY: From `attach`. It waits for packets in `send`, which run under RCU, and frees.
             unsafe { bindings::__netpoll_free(netpoll) };
         }
     }
 
-    /// Sends a packet that netpoll gave to the device above. Interrupts may be off.
-    #[inline(never)]
-    pub(crate) fn send(&self, skb: Skb) -> Tx {
-        let netpoll = self.0.load(Ordering::Acquire);
-        if netpoll.is_null() {
-            return Tx::DROPPED;
-        }
-        // SAFETY: Alive until a grace period after `detach`; consumes the packet.
-        Tx::from_code(unsafe { bindings::vnic_netpoll_send(netpoll, skb.into_raw()) } as c_int)
+    /// Whether `start_xmit` has to reckon with netpoll: only then it may be called with interrupts
+    /// off.
+    #[inline(always)]
+    pub(crate) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Sends a packet that netpoll gave to `dev`, on the device below. Interrupts are off.
+    pub(crate) fn send(&self, skb: Skb, dev: &NetDev, tx: &Counters) -> Tx {
+        let netpoll = self.below.load(Ordering::Acquire);
+        // SAFETY: Null, or alive until `detach` has waited for us; consumes the packet. Device and
+        // counters live.
+        Tx::from_code(unsafe {
+            bindings::vnic_netpoll_send(netpoll, skb.into_raw(), dev.as_ptr(), tx.as_ptr())
+        } as c_int)
     }
 }

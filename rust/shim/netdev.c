@@ -12,6 +12,7 @@
 #include <net/net_namespace.h>
 #include <net/netdev_lock.h>
 #include <vnic_shim.h>
+#include "trace.h"
 
 /* What macvlan_common_setup() does, and what ether_setup() begins with. */
 void vnic_netdev_setup(struct net_device *dev)
@@ -72,13 +73,37 @@ bool vnic_netdev_tx_from_netpoll(struct net_device *dev)
 	return netpoll_tx_running(dev);
 }
 
-netdev_tx_t vnic_netpoll_send(struct netpoll *np, struct sk_buff *skb)
+/**
+ * vnic_netpoll_send - send a frame of netpoll's out on the lower device
+ * @np: netpoll of the lower device, or NULL if it was just taken away
+ * @skb: frame, starts with its Ethernet header; consumed
+ * @src: the VNIC that sends it
+ * @tx: counters of the VNIC
+ *
+ * Interrupts are off.
+ *
+ * Return: NETDEV_TX_OK or NET_XMIT_DROP.
+ */
+netdev_tx_t vnic_netpoll_send(struct netpoll *np, struct sk_buff *skb,
+			      const struct net_device *src,
+			      struct vnic_counters __percpu *tx)
 {
 #ifdef CONFIG_NET_POLL_CONTROLLER
-	return netpoll_send_skb(np, skb);
+	unsigned int len = skb->len;
+	netdev_tx_t ret;
+
+	trace_vnic_xmit(src, skb, np ? np->dev : src);
+	ret = netpoll_send_skb(np, skb);
+	if (ret == NETDEV_TX_OK) {
+		this_cpu_inc(tx->value[VNIC_TX_PACKETS]);
+		this_cpu_add(tx->value[VNIC_TX_BYTES], len);
+	} else {
+		this_cpu_inc(tx->value[VNIC_TX_DROP_UPLINK]);
+	}
+	return ret;
 #else
-	kfree_skb(skb);
-	return NETDEV_TX_OK;
+	dev_kfree_skb_irq(skb);
+	return NET_XMIT_DROP;
 #endif
 }
 

@@ -9,12 +9,13 @@ use super::{
 use crate::{
     logic::addr::MacAddr,
     net::{
+        self,
+        counters::Counter,
         netdev::{
             Dev,
             Features, //
         },
         netlink::Extack,
-        netpoll,
         ops::{
             self,
             AddrList,
@@ -63,10 +64,11 @@ impl Operations for Vnic {
 
     #[inline(always)]
     fn start_xmit(dev: &Dev<Self>, skb: Skb, rcu: Rcu<'_>) -> Tx {
-        if dev.has_netpoll() {
+        let data = dev.data();
+        if data.netpoll.was_used() {
             return Self::xmit_with_netpoll(dev, skb, rcu);
         }
-        dev.data().switch.transmit(dev, skb, rcu)
+        data.switch.transmit(dev, skb, rcu)
     }
 
     fn change_mtu(dev: &Dev<Self>, mtu: u32, rtnl: Rtnl<'_>) -> Result {
@@ -134,7 +136,7 @@ impl Operations for Vnic {
 
     fn netpoll_setup(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
         if dev.data().switch.is_stub() {
-            return Err(netpoll::UNSUPPORTED);
+            return Err(net::eopnotsupp());
         }
         dev.data().netpoll.attach(dev.data().lower(), rtnl)
     }
@@ -148,10 +150,20 @@ impl Vnic {
     /// Sends on a device that netpoll uses, too. Apart, so that the usual way stays short.
     #[inline(never)]
     fn xmit_with_netpoll(dev: &Dev<Self>, skb: Skb, rcu: Rcu<'_>) -> Tx {
-        if dev.in_netpoll() {
-            dev.data().netpoll.send(skb)
-        } else {
-            dev.data().switch.transmit(dev, skb, rcu)
+        let data = dev.data();
+        if !dev.in_netpoll() {
+            return data.switch.transmit(dev, skb, rcu);
+        }
+        let skb = match data.vid {
+            0 => Some(skb),
+            vid => skb.vlan_push(vid),
+        };
+        match skb {
+            Some(skb) => data.netpoll.send(skb, dev, &data.counters),
+            None => {
+                data.counters.increment(Counter::TxDropNoMemory);
+                Tx::DROPPED
+            }
         }
     }
 }

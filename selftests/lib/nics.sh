@@ -207,8 +207,9 @@ t_queues() {
 	for i in $(jobs -p); do wait "$i"; done
 }
 
-# A console over the network, in interrupts off: the kernel's log leaves by a VNIC.
+# A console over the network, in interrupts off: the kernel's log leaves by a VNIC, of the VLAN $1.
 t_netconsole() {
+	local vlan=${1:-} there=$B
 	need module:netconsole nc
 	[ -d /sys/kernel/config/netconsole ] || mount -t configfs config /sys/kernel/config
 	[ -d /sys/kernel/config/netconsole ] || skip 'no netconsole to configure'
@@ -216,10 +217,12 @@ t_netconsole() {
 	ip link set "$B" netns far
 	ip -n far link set "$B" up
 	ip link set "$A" up
-	ip link add link "$A" name vcon up type "$KIND"
+	# shellcheck disable=SC2086
+	ip link add link "$A" name vcon up type "$KIND" ${vlan:+vlan $vlan}
+	[ -z "$vlan" ] || { there=far10; ip -n far link add link "$B" name far10 up type vlan id "$vlan"; }
 	await 10 grep -q up /sys/class/net/vcon/operstate
 	ip addr add 10.7.0.1/24 dev vcon
-	ip -n far addr add 10.7.0.9/24 dev "$B"
+	ip -n far addr add 10.7.0.9/24 dev "$there"
 	await 10 ping -n -q -c 1 -W 1 10.7.0.9
 	ip netns exec far nc -u -l 10.7.0.9 6666 >"$log.console" &
 	local target=/sys/kernel/config/netconsole/t1
@@ -240,6 +243,8 @@ t_netconsole() {
 	return "$rc"
 }
 
+t_netconsole_vlan() { t_netconsole 10; }
+
 # nics MODEL: the tests of the pairs of one model.
 nics() {
 	local pair
@@ -255,6 +260,7 @@ nics() {
 		run t_timestamps "SWITCH-1: $model: time stamping and link settings"
 		run t_queues "SWITCH-1: $model: several queues"
 		run t_netconsole "SWITCH-1: $model: netconsole by a VNIC"
+		run t_netconsole_vlan "SWITCH-5: $model: netconsole by a VNIC of a VLAN"
 		run t_unplugged "SWITCH-2: $model: unplugged under traffic, and plugged in again"
 	done
 	[ "$tests" -gt 0 ] || { echo '1..0 # SKIP no such NICs in VNIC_NICS'; exit 4; }
