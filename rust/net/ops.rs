@@ -13,6 +13,7 @@ use crate::{
             RX_DROPS,
             TX_DROPS, //
         },
+        hwtstamp,
         netdev::{
             Dev,
             Features, //
@@ -234,6 +235,25 @@ pub(crate) trait Operations: Sized + Send + Sync + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Which packets the device below stamps with the time.
+    fn hwtstamp_get(
+        _dev: &Dev<Self>,
+        _config: &mut hwtstamp::Config<'_>,
+        _rtnl: Rtnl<'_>,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Asks for time stamps. `config` was checked for sense.
+    fn hwtstamp_set(
+        _dev: &Dev<Self>,
+        _config: &mut hwtstamp::Config<'_>,
+        _extack: &mut Extack<'_>,
+        _rtnl: Rtnl<'_>,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Undoes `netpoll_setup`.
     fn netpoll_cleanup(_dev: &Dev<Self>, _rtnl: Rtnl<'_>) {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -427,6 +447,32 @@ impl<T: Operations> Adapter<T> {
 /// As above.
 #[expect(clippy::missing_safety_doc)]
 impl<T: Operations> Adapter<T> {
+    unsafe extern "C" fn hwtstamp_get(
+        dev: *mut bindings::net_device,
+        config: *mut bindings::kernel_hwtstamp_config,
+    ) -> c_int {
+        let (dev, rtnl) = with!(dev, Rtnl);
+        // SAFETY: Valid until we return.
+        let mut config = unsafe { hwtstamp::Config::from_raw(config) };
+        from_result(|| T::hwtstamp_get(dev, &mut config, rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn hwtstamp_set(
+        dev: *mut bindings::net_device,
+        config: *mut bindings::kernel_hwtstamp_config,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        let (dev, rtnl) = with!(dev, Rtnl);
+        // SAFETY: Valid until we return.
+        let (mut config, mut extack) = unsafe {
+            (
+                hwtstamp::Config::from_raw(config),
+                Extack::from_raw(extack), //
+            )
+        };
+        from_result(|| T::hwtstamp_set(dev, &mut config, &mut extack, rtnl).map(|()| 0))
+    }
+
     unsafe extern "C" fn netpoll_setup(dev: *mut bindings::net_device) -> c_int {
         let (dev, rtnl) = with!(dev, Rtnl);
         from_result(|| T::netpoll_setup(dev, rtnl).map(|()| 0))
@@ -470,6 +516,8 @@ pub(crate) const fn table<T: Operations>() -> Table {
         HAS_FDB_ADD: ndo_fdb_add = Adapter::<T>::fdb_add,
             ndo_fdb_dump = bindings::ndo_dflt_fdb_dump;
         HAS_FDB_REMOVE: ndo_fdb_del = Adapter::<T>::fdb_remove;
+        HAS_HWTSTAMP_GET: ndo_hwtstamp_get = Adapter::<T>::hwtstamp_get;
+        HAS_HWTSTAMP_SET: ndo_hwtstamp_set = Adapter::<T>::hwtstamp_set;
         HAS_NETPOLL_SETUP: ndo_netpoll_setup = Adapter::<T>::netpoll_setup,
             ndo_poll_controller = Adapter::<T>::poll_controller;
         HAS_NETPOLL_CLEANUP: ndo_netpoll_cleanup = Adapter::<T>::netpoll_cleanup;

@@ -11,6 +11,7 @@ use crate::{
     net::{
         self,
         counters::Counter,
+        hwtstamp,
         netdev::{
             Dev,
             Features, //
@@ -132,6 +133,28 @@ impl Operations for Vnic {
 
     fn fdb_remove(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {
         dev.remove_secondary(addr, rtnl)
+    }
+
+    fn hwtstamp_get(
+        dev: &Dev<Self>,
+        config: &mut hwtstamp::Config<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        config.get_lower(dev.data().lower(), rtnl)
+    }
+
+    fn hwtstamp_set(
+        dev: &Dev<Self>,
+        config: &mut hwtstamp::Config<'_>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        // It concerns everyone on the link, so it is not for containers (macvlan_hwtstamp_set()). A
+        // sentence would go to the kernel's log, too, as often as they like.
+        if !dev.net().is_init() {
+            return Err(net::eopnotsupp());
+        }
+        config.set_lower(dev.data().lower(), extack, rtnl)
     }
 
     fn netpoll_setup(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
