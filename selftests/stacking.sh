@@ -95,7 +95,6 @@ t_team() {
 	ip -n host link set eth0 master team0
 	ip -n host link set eth0 up
 	ip -n host link set team0 up
-	in_ns host teamnl team0 setoption activeport "$(link host eth0 .ifindex)"
 	works host team0 far wire0
 }
 
