@@ -3,7 +3,7 @@
 #
 # Addresses: changing them, duplicates, more than one, and what is told to the lower device.
 #
-# lab: cpus=2 timeout=200 kernels=7.3,7.2,debug
+# lab: cpus=2 timeout=200 kernels=7.3,7.2
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

@@ -3,7 +3,7 @@
 #
 # Making, showing, changing and deleting VNICs and etherstubs.
 #
-# lab: cpus=2 timeout=200 kernels=7.3,7.2,debug
+# lab: cpus=2 timeout=200 kernels=7.3,7.2
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

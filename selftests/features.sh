@@ -3,7 +3,7 @@
 #
 # Offload features and segmentation limits.
 #
-# lab: cpus=2 timeout=100 kernels=7.3,7.2,debug
+# lab: cpus=2 timeout=100 kernels=7.3
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

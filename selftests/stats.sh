@@ -3,7 +3,7 @@
 #
 # Counters are what was sent, by every road on which they can be read.
 #
-# lab: cpus=2 timeout=120 kernels=7.3,7.2,debug
+# lab: cpus=2 timeout=120 kernels=7.3,7.2
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
