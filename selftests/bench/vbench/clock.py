@@ -36,13 +36,20 @@ class Meter:
         self.busy += busy_ns()
 
 
-def settle(patience=60):
+# Counted time is exact and its guest alone: wait until it is idle. Real time is neither.
+IDLE_SHARE, PATIENCE = 0.005, 60
+REAL_SHARE, REAL_PATIENCE = 0.2, 3
+real_time = False
+
+
+def settle():
     """Waits until the machine is idle: no timers, work queues or announcements of what was just set up."""
+    share, patience = (REAL_SHARE, REAL_PATIENCE) if real_time else (IDLE_SHARE, PATIENCE)
     quiet = 0
-    for _ in range(int(patience / 0.1)):
+    for _ in range(patience * 10):
         with Meter() as meter:
             time.sleep(0.1)
-        quiet = quiet + 1 if meter.busy < 0.005 * meter.elapsed else 0
+        quiet = quiet + 1 if meter.busy < share * meter.elapsed else 0
         if quiet == 3:
             return
     say(f"still not idle after {patience} s: {100 * meter.busy / meter.elapsed:.1f} % busy")

@@ -9,6 +9,7 @@ packets from a NIC.
 
 import os
 import re
+import time
 from dataclasses import dataclass
 
 from .shell import Failed, inside
@@ -63,14 +64,17 @@ def _configure(flow, cpu):
     return name
 
 
-def _result(name):
-    with open(f"{DIR}/{name}", encoding="ascii") as file:
-        text = file.read()
-    found = re.search(r"OK: (\d+)\(c(\d+)\+d\d+\) usec, (\d+) .*\n.*errors: (\d+)", text)
-    if not found:
-        raise Failed(f"pktgen on {name}: {text[text.find('Result'):].strip()}")
-    elapsed, working, packets, errors = map(int, found.groups())
-    return Sent(packets, elapsed, working, errors)
+def _result(name, patience=60):
+    """Waits for it: on a slow machine "start" returns before the sending thread has noticed that it is to send."""
+    for _ in range(patience * 50):
+        with open(f"{DIR}/{name}", encoding="ascii") as file:
+            text = file.read()
+        found = re.search(r"OK: (\d+)\(c(\d+)\+d\d+\) usec, (\d+) .*\n.*errors: (\d+)", text)
+        if found:
+            elapsed, working, packets, errors = map(int, found.groups())
+            return Sent(packets, elapsed, working, errors)
+        time.sleep(0.02)
+    raise Failed(f"pktgen on {name}: {text[text.find('Result'):].strip()}")
 
 
 def send(flows, ns=None):

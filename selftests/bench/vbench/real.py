@@ -7,6 +7,8 @@ from . import pktgen, result, world
 
 SECONDS = 0.5
 ROUNDS = 5
+# Packets that are sent to find out how many packets that are.
+TRIAL = 10000
 UNIT = "packets per second"
 
 
@@ -23,10 +25,10 @@ def emulated():
 def _rate(flows, ns):
     """All flows at once; so many packets that it takes SECONDS."""
     for flow in flows:
-        flow.count = 20000
+        flow.count = TRIAL
     slowest = max(sent.elapsed for sent in pktgen.send(flows, ns))
     for flow in flows:
-        flow.count = max(1000, int(20000 * SECONDS * 1e6 / slowest))
+        flow.count = max(TRIAL, int(TRIAL * SECONDS * 1e6 / slowest))
     return sum(sent.per_second for sent in pktgen.send(flows, ns))
 
 
