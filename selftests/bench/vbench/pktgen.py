@@ -27,6 +27,8 @@ class Flow:
     mode: str = "start_xmit"
     shared: bool = False
     size: int = 60
+    # How many the device has to send on.
+    queues: int = 1
 
 
 @dataclass
@@ -56,11 +58,12 @@ def _write(name, *commands):
 def _configure(flow, cpu):
     """A device may be sent on by several CPUs: pktgen calls them dev@cpu."""
     name = flow.dev if cpu is None else f"{flow.dev}@{cpu}"
+    queue = (cpu or 0) % flow.queues
     _write(f"kpktgend_{cpu or 0}", f"add_device {name}")
     _write(name, f"count {flow.count}", "delay 0", "clone_skb 0", "burst 1", f"pkt_size {flow.size}",
            f"flag {'' if flow.shared else '!'}SHARED", f"xmit_mode {flow.mode}",
            f"dst_mac {flow.mac}", f"dst {flow.ip}", "src_min 10.127.255.254", "src_max 10.127.255.254",
-           f"queue_map_min {cpu or 0}", f"queue_map_max {cpu or 0}", "udp_src_min 9", "udp_src_max 9", "udp_dst_min 9", "udp_dst_max 9")
+           f"queue_map_min {queue}", f"queue_map_max {queue}", "udp_src_min 9", "udp_src_max 9", "udp_dst_min 9", "udp_dst_max 9")
     return name
 
 

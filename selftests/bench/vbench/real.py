@@ -4,6 +4,7 @@
 import os
 
 from . import pktgen, result, world
+from .shell import ip_json
 
 SECONDS = 0.5
 ROUNDS = 5
@@ -32,6 +33,10 @@ def _rate(flows, ns):
     return sum(sent.per_second for sent in pktgen.send(flows, ns))
 
 
+def _queues(dev, ns):
+    return ip_json("-d", "link", "show", "dev", dev, ns=ns)[0]["num_tx_queues"]
+
+
 def _scenarios(topology):
     kind = topology.kind
     if "wire-child" in kind.scenarios:
@@ -50,7 +55,7 @@ def scan(kind, sizes):
             for name, sender, ns in _scenarios(topology):
                 targets = topology.targets(cpus)
                 for senders in sorted({1, cpus}):
-                    flows = [pktgen.Flow(sender(i), **topology.address(i))
-                             for i in (targets[k % len(targets)] for k in range(senders))]
+                    chosen = [targets[k % len(targets)] for k in range(senders)]
+                    flows = [pktgen.Flow(sender(i), queues=_queues(sender(i), ns), **topology.address(i)) for i in chosen]
                     rates = [_rate(flows, ns) for _ in range(ROUNDS)]
                     yield result.median(f"{name}, {senders} CPU{'s'[:senders > 1]}", kind.name, size, rates, UNIT)

@@ -62,7 +62,8 @@ class Wire:
             with inside(ns):
                 for scope in ("all", "default"):
                     sysctl(f"net/ipv6/conf/{scope}/disable_ipv6", 1)
-        ip_batch(["link add wire0 type veth peer name wire1 netns out", "link set wire0 up"])
+        queues = f"numtxqueues {os.cpu_count()} numrxqueues {os.cpu_count()}"
+        ip_batch([f"link add wire0 {queues} type veth peer name wire1 {queues} netns out", "link set wire0 up"])
         ip_batch(["link set wire1 up"], "out")
         return self
 
