@@ -58,7 +58,7 @@ def scan(kind, children, rounds=3):
         busy = [life[step][0] / children for life in lives]
         yield result.least(f"{step}-time", kind.name, children, busy, "instructions per child")
     for step in ("create", "up", "remove"):
-        for what in ("used", "slab"):
+        for what in ("held", "objects"):
             held = [getattr(life[step][1], what) / children for life in lives]
             yield result.median(f"{step}-{what}", kind.name, children, held, "bytes per child")
     for step, held in percpu.items():

@@ -4,6 +4,8 @@
 from dataclasses import dataclass
 
 ON_WIRE = ("vnic", "vnic+host")
+# Pages come and go around the measurement: 100 of them are 0.4 KB for each of 1,000 children, of about 46 KB.
+MEMORY_RESOLUTION = 0.005
 ALL = ("vnic", "vnic+host", "vnic+stub")
 
 
@@ -62,6 +64,6 @@ def check(results):
     for kind in ALL:
         verdicts += [
             _against(results, "creating: time at most macvlan's", "create-time", kind, "macvlan", 1),
-            _against(results, "creating: memory at most macvlan's", "create-used", kind, "macvlan", 1),
+            _against(results, "creating: memory at most macvlan's", "create-held", kind, "macvlan", 1 + MEMORY_RESOLUTION),
             _against(results, "creating: per-CPU memory at most macvlan's", "create-percpu", kind, "macvlan", 1)]
     return [verdict for verdict in verdicts if verdict]

@@ -121,7 +121,7 @@ def panels(results):
                     ["sender goes on", "all delivered"],
                     {kind: [results.any(f"broadcast-{what}", kind) for what in ("sent", "delivered")] for kind in kinds})
     for scenario, title in (("tcp", "One TCP connection between two children"), ("create-time", "Making a child, one of many: time"),
-                            ("create-used", "Making a child, one of many: memory")):
+                            ("create-held", "Making a child, one of many: memory")):
         if results.kinds(scenario):
             yield _plain(results, scenario, title)
 

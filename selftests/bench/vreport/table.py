@@ -15,7 +15,7 @@ CROWDS = {
 }
 CREATION = {
     "create-time": "create", "up-time": "bring up", "remove-time": "remove",
-    "create-used": "memory: created", "up-used": "memory: up", "up-slab": "of it slab objects",
+    "create-held": "memory: created", "up-held": "memory: up", "up-objects": "of it slab objects",
     "create-percpu": "per-CPU memory: created", "up-percpu": "per-CPU memory: brought up",
 }
 
@@ -54,7 +54,7 @@ def _by_scenario(results, names, title):
 def _verdicts(verdicts):
     if not verdicts:
         return ""
-    rows = [[v.bar, v.kind, number(v.value), number(v.limit), f"{v.ratio:.4f}", f"{v.factor:.2f}", "yes" if v.passed else "**NO**"]
+    rows = [[v.bar, v.kind, number(v.value), number(v.limit), f"{v.ratio:.4f}", f"{v.factor:.3f}", "yes" if v.passed else "**NO**"]
             for v in verdicts]
     return "### Bars\n\n" + _table(["bar", "kind", "figure", "compared with", "ratio", "at most", "reached"], rows)
 
