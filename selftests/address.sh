@@ -3,7 +3,7 @@
 #
 # Addresses: changing them, duplicates, more than one, and what is told to the lower device.
 #
-# lab: cpus=2 timeout=200 kernels=7.3,7.2
+# lab: cpus=1 timeout=200
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
@@ -17,7 +17,7 @@ filtering() {
 }
 
 # holds NS DEV ADDRESS: whether the device was asked to receive it.
-holds() { ip netns exec "$1" bridge fdb show dev "$2" | grep -qi "^$3 "; }
+holds() { in_ns "$1" bridge fdb show dev "$2" | grep -qi "^$3 "; }
 lacks() { ! holds "$@"; }
 
 t_change() {
@@ -43,7 +43,7 @@ t_change() {
 		send far dst=old
 		want
 	EOF
-	same 3 "$(in_ns a cat /sys/class/net/va/addr_assign_type)" addr_assign_type
+	same 3 "$(ip netns exec a cat /sys/class/net/va/addr_assign_type)" addr_assign_type
 	# Down as well, and the old one is free for another.
 	ip -n a link set va down
 	ip -n a link set va address 02:00:00:00:00:21

@@ -3,7 +3,7 @@
 #
 # Making, showing, changing and deleting VNICs and etherstubs.
 #
-# lab: cpus=2 timeout=200 kernels=7.3,7.2
+# lab: cpus=1 timeout=200
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
@@ -23,10 +23,10 @@ t_plain() {
 	local mac
 	mac=$(link host v0 .address)
 	(((0x${mac%%:*} & 3) == 2)) || { echo "not a random unicast address: $mac"; false; }
-	same 1 "$(in_ns host cat /sys/class/net/v0/addr_assign_type)" addr_assign_type
+	same 1 "$(ip netns exec host cat /sys/class/net/v0/addr_assign_type)" addr_assign_type
 	vnic host eth0 v1 host address 02:00:00:00:00:01
 	same 02:00:00:00:00:01 "$(link host v1 .address)" address
-	same 3 "$(in_ns host cat /sys/class/net/v1/addr_assign_type)" addr_assign_type
+	same 3 "$(ip netns exec host cat /sys/class/net/v1/addr_assign_type)" addr_assign_type
 	no [ "$(link host v0 .address)" = "$(link host v1 .address)" ]
 }
 

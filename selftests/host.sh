@@ -3,7 +3,7 @@
 #
 # The host and the VNICs of its NIC reach each other, unless they shall not.
 #
-# lab: cpus=2 timeout=150 kernels=7.3,7.2
+# lab: cpus=1 timeout=150
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

@@ -3,7 +3,7 @@
 #
 # What happens to VNICs when something happens to their link, or to the module.
 #
-# lab: cpus=2 timeout=100 kernels=7.3,7.2
+# lab: cpus=1 timeout=100
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

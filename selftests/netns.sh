@@ -3,7 +3,7 @@
 #
 # VNICs and their lowers in network namespaces: born there, moved, and gone with them.
 #
-# lab: cpus=2 timeout=150 kernels=7.3
+# lab: cpus=1 timeout=150
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

@@ -3,7 +3,7 @@
 #
 # Netpoll where it cannot work: refused, and nothing breaks. Where it works: lib/nics.sh.
 #
-# lab: cpus=2 timeout=60 kernels=7.3
+# lab: cpus=1 timeout=60
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

@@ -3,7 +3,7 @@
 #
 # What a VNIC in promiscuous mode gets, and who may allow it more.
 #
-# lab: cpus=2 timeout=150 kernels=7.3
+# lab: cpus=1 timeout=150
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

@@ -3,7 +3,7 @@
 #
 # VNICs on every kind of link, and as ports of what takes ports.
 #
-# lab: cpus=2 timeout=200 kernels=7.3
+# lab: cpus=1 timeout=200
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

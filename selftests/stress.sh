@@ -4,7 +4,7 @@
 # Everything that is set up and torn down, while traffic runs. The kernel's
 # reports are what tells, so most of it is for the debug kernel.
 #
-# lab: cpus=2 timeout=300 kernels=7.3
+# lab: cpus=2 timeout=300
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

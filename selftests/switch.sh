@@ -3,7 +3,7 @@
 #
 # Who gets a frame: from a VNIC, from the wire, on a NIC and on an etherstub.
 #
-# lab: cpus=2 timeout=200 kernels=7.3,7.2
+# lab: cpus=1 timeout=200
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"

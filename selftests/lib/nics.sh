@@ -192,7 +192,7 @@ t_queues() {
 	[ "$model" = virtio ] || skip 'one queue'
 	take "$A" "$B"
 	local queues
-	queues=$(in_ns host sh -c "ls -d /sys/class/net/$A/queues/rx-* | wc -l")
+	queues=$(ip netns exec host sh -c "ls -d /sys/class/net/$A/queues/rx-* | wc -l")
 	[ "$queues" -gt 1 ] || skip 'one queue'
 	ns a
 	vnic host "$A" va a up
@@ -224,14 +224,15 @@ t_netconsole() {
 	ip addr add 10.7.0.1/24 dev vcon
 	ip -n far addr add 10.7.0.9/24 dev "$there"
 	await 10 ping -n -q -c 1 -W 1 10.7.0.9
-	ip netns exec far nc -u -l 10.7.0.9 6666 >"$log.console" &
+	in_ns far nc -u -l 10.7.0.9 6666 >"$log.console" &
+	await 10 in_ns far grep -q ':1A0A ' /proc/net/udp
 	local target=/sys/kernel/config/netconsole/t1
 	mkdir "$target"
 	echo vcon >"$target"/dev_name
 	echo 10.7.0.1 >"$target"/local_ip
 	echo 10.7.0.9 >"$target"/remote_ip
 	echo 6666 >"$target"/remote_port
-	in_ns far cat "/sys/class/net/$B/address" >"$target"/remote_mac
+	ip netns exec far cat "/sys/class/net/$B/address" >"$target"/remote_mac
 	echo 1 >"$target"/enabled || { rmdir "$target"; ip link del vcon; false; }
 	echo '<1>over the network' >/dev/kmsg
 	local rc=0
