@@ -103,7 +103,7 @@ t_gro() {
 
 t_udp_segments() {
 	on_wire
-	udp() { python3 -S -E "$SELFTESTS/lib/net.py" udp "$@"; }
+	udp() { net udp "$@"; }
 	udp b 10.0.0.2 a 1000 40
 	udp far 10.0.0.9 a 1000 40
 	udp a 10.0.0.1 far 1000 40

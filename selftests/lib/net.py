@@ -41,6 +41,12 @@ net.py udp SERVER-NETNS ADDRESS CLIENT-NETNS SEGMENT COUNT
 
 net.py tcp SERVER-NETNS ADDRESS CLIENT-NETNS [BYTES]
   opens a connection and moves BYTES (default 200000) both ways through it.
+
+net.py serve LOG SCENARIO
+  does any of these, one for each line of standard input, says the status of
+  each on standard output, and spares the start of an interpreter. "frames"
+  has its scenario in that file; what they print is appended to LOG. One more:
+  "no-ipv6 NETNS..." makes the devices to come in those namespaces without IPv6.
 """
 import errno
 import fcntl
@@ -50,6 +56,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 
 SLOW = float(os.environ.get("SLOW", "1"))
 QUIET = float(os.environ.get("FRAMES_QUIET", "0.06")) * min(SLOW, 2)
@@ -435,20 +442,61 @@ def udp(server_ns, address, client_ns, segment, count):
     return 0
 
 
-def main():
-    if sys.argv[1] == "newlink":
-        return newlink(*sys.argv[2:])
-    if sys.argv[1] == "fail-nth":
-        return fail_nth(*sys.argv[2:])
-    if sys.argv[1] == "flood":
-        return flood(*sys.argv[2:])
-    if sys.argv[1] == "udp":
-        return udp(*sys.argv[2:])
-    if sys.argv[1] == "frames":
+def frames(scenario=None):
+    if scenario is None:
         return Scenario().run(sys.stdin.read().splitlines())
-    if sys.argv[1] == "tcp":
-        return tcp(*sys.argv[2:])
-    return 2
+    with open(scenario, encoding="utf-8") as file:
+        return Scenario().run(file.read().splitlines())
+
+
+def no_ipv6(*names):
+    """Without a process of its own: the first namespace is the one to come back to."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    for name in names:
+        enter(name)
+        with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
+            file.write("1")
+    os.setns(home, os.CLONE_NEWNET)
+    os.close(home)
+    return 0
+
+
+COMMANDS = {"newlink": newlink, "fail-nth": fail_nth, "flood": flood, "udp": udp, "frames": frames, "tcp": tcp}
+
+
+def in_child(log, command, arguments):
+    """Runs a command in a process that leaves nothing behind in this one; returns its status."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF
+    status = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        out = os.open(log, os.O_WRONLY | os.O_APPEND)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        status = command(*arguments)
+    except BaseException:           # pylint: disable=broad-exception-caught
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def serve(log, scenario):
+    for line in sys.stdin:
+        word, *arguments = line.split()
+        if word == "no-ipv6":
+            status = no_ipv6(*arguments)
+        else:
+            status = in_child(log, COMMANDS[word], [scenario] if word == "frames" else arguments)
+        os.write(1, b"%d\n" % status)
+    return 0
+
+
+def main():
+    command = serve if sys.argv[1] == "serve" else COMMANDS[sys.argv[1]]
+    return command(*sys.argv[2:])
 
 
 sys.exit(main())

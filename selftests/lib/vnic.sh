@@ -37,11 +37,9 @@ mkdir -p "$group/point"
 # Network namespaces of the name NAME..., gone at the end of the test. They
 # have no IPv6 (its multicast is noise) except after with_ipv6.
 ns() {
-	local name
 	made_ns+=("$@")
 	printf 'netns add %s\n' "$@" | ip -batch -
-	[ -z "$ipv6" ] || return 0
-	for name; do in_ns "$name" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'; done
+	[ -n "$ipv6" ] || net no-ipv6 "$@"
 }
 
 ipv6=
@@ -50,12 +48,12 @@ with_ipv6() { ipv6=1; }
 # in_ns NS COMMAND...: with the namespace's /proc/sys, but the first one's /sys, which "ip netns exec" would mount anew.
 in_ns() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
-# wire NS DEV NS DEV [OPTION...]: a cable with a network card at both ends.
+# wire NS DEV NS DEV [OPTION...]: a cable with a network card at both ends. The
+# second one cannot be born up: a veth without its peer is refused that.
 wire() {
 	local a=$1 adev=$2 b=$3 bdev=$4
 	shift 4
-	ip link add name "$adev" netns "$a" "$@" type veth peer name "$bdev" netns "$b" "$@"
-	ip -n "$a" link set dev "$adev" up
+	ip link add name "$adev" netns "$a" up "$@" type veth peer name "$bdev" netns "$b" "$@"
 	ip -n "$b" link set dev "$bdev" up
 }
 
@@ -150,17 +148,30 @@ ping_no() {
 	no in_ns "$ns" ping -n -q -c 1 -W 1 "$@" "$to"
 }
 
+# net WORD ARGUMENT...: what net.py does; by its server, unless in the background, where it may not be alone.
+net() {
+	local status
+	if [ "$BASHPID" != "$point" ]; then
+		python3 -S -E "$SELFTESTS/lib/net.py" "$@"
+		return
+	fi
+	[ "$1" != frames ] || { IFS= read -r -d '' scenario || true; printf %s "$scenario" >"$log.scenario"; }
+	echo "$*" >&"$ask"
+	read -r -t $((120 * SLOW)) -u "$answer" status || { echo "no answer to: net $*"; return 1; }
+	return "$status"
+}
+
 # frames <<EOF: sends single frames and counts who gets them; see net.py.
-frames() { python3 -S -E "$SELFTESTS/lib/net.py" frames; }
+frames() { net frames; }
 
 # tcp SERVER-NS ADDRESS CLIENT-NS [BYTES]: a connection that carries BYTES both ways.
-tcp() { python3 -S -E "$SELFTESTS/lib/net.py" tcp "$@"; }
+tcp() { net tcp "$@"; }
 
 # flood NS DEV SECONDS: in the background, frames of all kinds, as many as one
 # processor makes. Remembered in $flooders; calm ends them all.
 flooders=()
 flood() {
-	python3 -S -E "$SELFTESTS/lib/net.py" flood "$@" &
+	net flood "$@" &
 	flooders+=($!)
 }
 calm() {
@@ -171,7 +182,7 @@ calm() {
 
 # newlink NS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE...]: what ip would send, and
 # what it would not: attributes of any size and value, without the plug-in.
-newlink() { python3 -S -E "$SELFTESTS/lib/net.py" newlink "$@"; }
+newlink() { net newlink "$@"; }
 
 skip() {
 	echo "$*" >"$log.skip"
@@ -199,7 +210,7 @@ leave_test() {
 	wait 2>/dev/null || true
 	for name in "${made_ns[@]}"; do
 		[ ! -e "/run/netns/$name" ] || echo "netns del $name"
-	done | ip -batch -
+	done | ip -force -batch - || true
 }
 
 # run FUNCTION 'REQUIREMENTS: sentence'
@@ -212,14 +223,15 @@ run() {
 		echo "ok $tests - $2 # SKIP not asked for"
 		return
 	fi
-	rm -f "$log".*
+	rm -f "$log" "$log".*
 	(
 		set -eE
-		echo "$BASHPID" >"$group/point/cgroup.procs"
+		point=$BASHPID
+		echo "$point" >"$group/point/cgroup.procs"
 		trap 'echo "failed: line $LINENO of ${BASH_SOURCE##*/}: $BASH_COMMAND" >&2' ERR
 		trap leave_test EXIT
 		"$1"
-	) >"$log" 2>&1 </dev/null
+	) >>"$log" 2>&1 </dev/null
 	rc=$?
 	case $rc in
 	0) echo "ok $tests - $2" ;;
@@ -235,6 +247,8 @@ run() {
 
 finish() {
 	echo "1..$tests"
+	kill "$server"
+	wait
 	rmdir "$group/point" || true
 	rm -f "$log" "$log".*
 	[ $failures -eq 0 ] || exit 1
@@ -245,6 +259,12 @@ finish() {
 load_module() {
 	[ "$KIND" != vnic ] || [ -d /sys/module/vnic ] || insmod "${VNIC_KO:?the module to test}"
 }
+
+# The server of net(), by two pipes.
+mkfifo "$log-ask" "$log-answer"
+exec {ask}<>"$log-ask" {answer}<>"$log-answer"
+python3 -S -E "$SELFTESTS/lib/net.py" serve "$log" "$log.scenario" <"$log-ask" >"$log-answer" &
+server=$!
 
 echo TAP version 13
 load_module || { echo "Bail out! vnic.ko does not load"; exit 1; }
