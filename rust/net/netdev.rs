@@ -130,13 +130,13 @@ impl NetDev {
 
     /// The index in its namespace.
     pub(crate) fn ifindex(&self) -> i32 {
-        // SAFETY: As above.
+        // SAFETY: A field of a live device, written whole; volatile because a move to another namespace changes it.
         unsafe { ptr::addr_of!((*self.as_ptr()).ifindex).read_volatile() }
     }
 
     /// The features that are on.
     pub(crate) fn features(&self) -> Features {
-        // SAFETY: As above.
+        // SAFETY: A field of a live device, written whole under RTNL, which a reader may lack.
         unsafe { ptr::addr_of!((*self.as_ptr()).features).read_volatile() }
     }
 
@@ -208,19 +208,19 @@ impl NetDev {
 
     /// `dev_uc_del()`.
     pub(crate) fn unicast_remove(&self, addr: MacAddr, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
+        // SAFETY: A live Ethernet device, whose addresses have six bytes, as this one has; RTNL is held.
         unsafe { bindings::dev_uc_del(self.as_ptr(), addr.bytes().as_ptr()) };
     }
 
     /// `dev_mc_add()`: lets the device receive for a multicast address. Counted.
     pub(crate) fn multicast_add(&self, addr: MacAddr, _rtnl: Rtnl<'_>) -> Result {
-        // SAFETY: As above.
+        // SAFETY: A live Ethernet device, whose addresses have six bytes, as this one has; RTNL is held.
         to_result(unsafe { bindings::dev_mc_add(self.as_ptr(), addr.bytes().as_ptr()) })
     }
 
     /// `dev_mc_del()`.
     pub(crate) fn multicast_remove(&self, addr: MacAddr, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
+        // SAFETY: A live Ethernet device, whose addresses have six bytes, as this one has; RTNL is held.
         unsafe { bindings::dev_mc_del(self.as_ptr(), addr.bytes().as_ptr()) };
     }
 
@@ -232,38 +232,38 @@ impl NetDev {
 
     /// `dev_set_allmulti()`, counted: on or off once.
     pub(crate) fn set_allmulti(&self, on: bool, _rtnl: Rtnl<'_>) -> Result {
-        // SAFETY: As above.
+        // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the core asks for.
         to_result(unsafe { bindings::dev_set_allmulti(self.as_ptr(), if on { 1 } else { -1 }) })
     }
 
     /// `vlan_vid_add()`: lets the device receive frames of an 802.1Q VLAN. Counted.
     pub(crate) fn vlan_add(&self, vid: u16, _rtnl: Rtnl<'_>) -> Result {
-        // SAFETY: As above.
+        // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the VLAN code asks for.
         to_result(unsafe { bindings::vlan_vid_add(self.as_ptr(), ETH_P_8021Q.to_be(), vid) })
     }
 
     /// `vlan_vid_del()`.
     pub(crate) fn vlan_remove(&self, vid: u16, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
+        // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the VLAN code asks for.
         unsafe { bindings::vlan_vid_del(self.as_ptr(), ETH_P_8021Q.to_be(), vid) };
     }
 
     /// Sets the MTU, telling everyone (`dev_set_mtu()`).
     pub(crate) fn set_mtu(&self, mtu: u32, _rtnl: Rtnl<'_>) -> Result {
         let mtu = c_int::try_from(mtu).map_err(|_| EINVAL)?;
-        // SAFETY: As above.
+        // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the core asks for.
         to_result(unsafe { bindings::dev_set_mtu(self.as_ptr(), mtu) })
     }
 
     /// Sends a netdevice notifier event about it.
     pub(crate) fn notify(&self, event: u64, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
+        // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the notifier chain asks for.
         unsafe { bindings::call_netdevice_notifiers(event as c_ulong, self.as_ptr()) };
     }
 
     /// Recomputes its features (`netdev_update_features()`).
     pub(crate) fn update_features(&self, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
+        // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the core asks for.
         unsafe { bindings::netdev_update_features(self.as_ptr()) };
     }
 }
@@ -407,7 +407,7 @@ impl<T: Operations> Dev<T> {
     /// Undoes [`Dev::add_secondary`].
     pub(crate) fn remove_secondary(&self, addr: MacAddr, _rtnl: Rtnl<'_>) -> Result {
         let bytes = addr.bytes().as_ptr();
-        // SAFETY: As above.
+        // SAFETY: A live Ethernet device, whose addresses have six bytes, as this one has; RTNL is held.
         to_result(unsafe {
             if addr.is_group() {
                 bindings::dev_mc_del(self.as_ptr(), bytes)
@@ -491,7 +491,7 @@ impl<T: Operations> Dev<T> {
 
     /// Undoes [`Dev::link_upper`].
     pub(crate) fn unlink_upper(&self, lower: &NetDev, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
+        // SAFETY: Both devices are registered, `link_upper` linked them, and RTNL is held.
         unsafe { bindings::netdev_upper_dev_unlink(lower.as_ptr(), self.as_ptr()) };
     }
 
@@ -567,7 +567,7 @@ pub(crate) struct DevList {
 
 // SAFETY: The list is touched under RTNL only, and devices belong to no task.
 unsafe impl Sync for DevList {}
-// SAFETY: As above.
+// SAFETY: It owns references to devices, which any task may drop; RTNL guards the list.
 unsafe impl Send for DevList {}
 
 impl DevList {

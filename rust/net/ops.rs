@@ -271,7 +271,7 @@ macro_rules! with {
         (unsafe { Dev::<T>::from_raw($dev) }, unsafe { $rtnl::assume() })
     };
     ($dev:expr) => {
-        // SAFETY: As above.
+        // SAFETY: The core calls the operations of a registered device of `T` only.
         unsafe { Dev::<T>::from_raw($dev) }
     };
 }

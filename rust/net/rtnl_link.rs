@@ -150,13 +150,13 @@ impl Early<'_> {
 
     /// Sets the MTU.
     pub(crate) fn set_mtu(&self, mtu: u32) {
-        // SAFETY: As above.
+        // SAFETY: Nobody else has it before it is registered, so a plain write races with nothing.
         unsafe { (*self.0).mtu = mtu };
     }
 
     /// Sets the bounds that the core enforces on the MTU.
     pub(crate) fn set_mtu_limits(&self, min: u32, max: u32) {
-        // SAFETY: As above.
+        // SAFETY: Nobody else has it before it is registered, so plain writes race with nothing.
         unsafe {
             (*self.0).min_mtu = min;
             (*self.0).max_mtu = max;
@@ -165,7 +165,7 @@ impl Early<'_> {
 
     /// Gives it a random address.
     pub(crate) fn set_random_address(&self) {
-        // SAFETY: As above.
+        // SAFETY: An Ethernet device that nobody else has before it is registered.
         unsafe { bindings::vnic_netdev_random_addr(self.0) };
     }
 }
@@ -250,7 +250,7 @@ impl<T: LinkOps> Registration<T> {
     ///
     /// `data` must be the kind's attributes as the core passes them.
     unsafe fn own_attrs<'a>(data: *mut *mut bindings::nlattr) -> Attrs<'a> {
-        // SAFETY: As above.
+        // SAFETY: The core's table has an entry for each attribute up to `maxtype`, which is this number.
         unsafe { Attrs::from_raw(data, (T::POLICY.len() - 1) as u32) }
     }
 
@@ -341,7 +341,7 @@ impl<T: LinkOps> Registration<T> {
     ///
     /// Called by the core only, with a registered device of the kind, under RTNL.
     unsafe extern "C" fn dellink(dev: *mut bindings::net_device, head: *mut bindings::list_head) {
-        // SAFETY: As above.
+        // SAFETY: The core calls this for a registered device of `T`, under RTNL.
         let (dev, rtnl) = unsafe { (Dev::<T>::from_raw(dev), Rtnl::assume()) };
         T::dellink(dev, &mut KillList(head, PhantomData), rtnl);
     }

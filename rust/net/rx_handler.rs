@@ -89,7 +89,7 @@ impl<T: RxHandler> Registration<T> {
         if !ptr::fn_addr_eq(handler, ours) {
             return None;
         }
-        // SAFETY: As above.
+        // SAFETY: A live device; under RTNL its handler is ours still, as was just seen.
         let data = unsafe { bindings::vnic_netdev_rx_handler_data(dev.as_ptr()) };
         // SAFETY: Our handler's data is from `Arc::into_raw`, alive while it is registered, hence
         // under this RTNL; the registration keeps its own reference.
@@ -105,11 +105,12 @@ impl<T: RxHandler> Registration<T> {
         let skb = unsafe { NonNull::new_unchecked(*pskb) };
         // SAFETY: A received packet has a device, alive under RCU.
         let dev = unsafe { NetDev::from_raw((*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev) };
-        // SAFETY: As above. The core read our handler under RCU, so its data is set and alive.
+        // SAFETY: The core read our handler under RCU; its data was set before it and lives at least
+        // a grace period longer.
         let data = unsafe { &*(*dev.as_ptr()).rx_handler_data.cast::<T>() };
         // SAFETY: Rx handlers run in softirq under RCU.
         let rcu = unsafe { Rcu::assume() };
-        // SAFETY: See above.
+        // SAFETY: The packet is ours until a verdict gives it back, see `skb`.
         let verdict = data.receive(dev, unsafe { Skb::from_raw(skb) }, rcu);
         let (skb, result) = match verdict {
             Verdict::Pass(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_PASS),

@@ -28,10 +28,6 @@ net.py newlink NETNS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE]...
   for LOWER is none, "+" before NAME changes a link that exists. Says the
   error and the kernel's sentence.
 
-net.py fail-nth NETNS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE]...
-  asks for the link again and again while one memory allocation after the
-  other fails, and deletes it when it came to be; tells how many points failed.
-
 net.py flood NETNS DEV SECONDS
   sends to everybody, to groups, to nobody and to the neighbours whose
   addresses it hears, until the time is up; what fails does not matter.
@@ -362,39 +358,6 @@ def newlink(netns, kind, lower, name, *attributes):
     return 1
 
 
-def fail_nth(netns, kind, lower, name, *attributes):
-    """One failing allocation after the other while a link is made."""
-    failed = 0
-    with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as control:
-        for nth in range(1, 2000):
-            message, sock = newlink_request(netns, kind, lower, name, attributes)
-            control.write(b"%d" % nth)
-            try:
-                sock.send(message)
-            except OSError:
-                pass
-            control.seek(0)
-            left = int(control.read(16).split(b"\0")[0] or b"0")
-            control.seek(0)
-            control.write(b"0")
-            sock.setblocking(False)
-            try:
-                error, = struct.unpack_from("i", sock.recv(65536), 16)
-            except BlockingIOError:
-                error = -errno.ENOMEM       # the answer itself
-            sock.close()
-            try:
-                socket.if_nametoindex(name)
-                os.system("ip -n %s link del %s" % (netns, name))
-            except OSError:
-                pass
-            failed += error != 0
-            if left:
-                print("%d points, %d failed" % (nth - 1, failed))
-                return 0 if nth > 10 else 1
-    return 1
-
-
 def flood(netns, dev, seconds):
     """Frames of every kind, as fast as they go."""
     enter(netns)
@@ -461,7 +424,7 @@ def no_ipv6(*names):
     return 0
 
 
-COMMANDS = {"newlink": newlink, "fail-nth": fail_nth, "flood": flood, "udp": udp, "frames": frames, "tcp": tcp}
+COMMANDS = {"newlink": newlink, "flood": flood, "udp": udp, "frames": frames, "tcp": tcp}
 
 
 def in_child(log, command, arguments):
