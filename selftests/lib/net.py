@@ -28,6 +28,10 @@ net.py newlink NETNS KIND LOWER NAME [ATTRIBUTE:SIZE=VALUE]...
   for LOWER is none, "+" before NAME changes a link that exists. Says the
   error and the kernel's sentence.
 
+net.py hwtstamp NETNS DEV [TX-TYPE RX-FILTER]
+  SIOCSHWTSTAMP with those numbers, or SIOCGHWTSTAMP; says what there is then,
+  or the error. NETNS "-" is this one.
+
 net.py flood NETNS DEV SECONDS
   sends to everybody, to groups, to nobody and to the neighbours whose
   addresses it hears, until the time is up; what fails does not matter.
@@ -44,6 +48,7 @@ net.py serve LOG SCENARIO
   has its scenario in that file; what they print is appended to LOG. One more:
   "no-ipv6 NETNS..." makes the devices to come in those namespaces without IPv6.
 """
+import array
 import errno
 import fcntl
 import os
@@ -405,6 +410,20 @@ def udp(server_ns, address, client_ns, segment, count):
     return 0
 
 
+def hwtstamp(netns, dev, *wanted):
+    if netns != "-":
+        enter(netns)
+    config = array.array("i", [0] + [int(number) for number in wanted or (0, 0)])
+    request = struct.pack("16sQ", dev.encode(), config.buffer_info()[0])
+    try:
+        fcntl.ioctl(socket.socket(), 0x89B0 if wanted else 0x89B1, request)
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+        return 1
+    print("%d %d" % tuple(config[1:]))
+    return 0
+
+
 def frames(scenario=None):
     if scenario is None:
         return Scenario().run(sys.stdin.read().splitlines())
@@ -424,7 +443,8 @@ def no_ipv6(*names):
     return 0
 
 
-COMMANDS = {"newlink": newlink, "flood": flood, "udp": udp, "frames": frames, "tcp": tcp}
+COMMANDS = {"newlink": newlink, "flood": flood, "udp": udp, "frames": frames, "tcp": tcp,
+            "hwtstamp": hwtstamp}
 
 
 def in_child(log, command, arguments):

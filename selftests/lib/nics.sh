@@ -159,6 +159,25 @@ t_timestamps() {
 	same "$(in_ns host ethtool "$A" | grep -E 'Speed|Duplex')" "$(in_ns a ethtool va | grep -E 'Speed|Duplex')" 'link settings'
 }
 
+# Hardware time stamps: the VNIC asks its NIC, on the host only. 1 12: packets sent, and PTP v2 events received.
+t_hwtstamp() {
+	ip link set "$A" up
+	same '0 0' "$(net hwtstamp - "$A")" 'at first'
+	net hwtstamp - "$A" 1 12 || skip 'this NIC has none'
+	net hwtstamp - "$A" 0 0
+	ip link add link "$A" name vhost up type "$KIND"
+	net hwtstamp - vhost 1 12
+	same '1 12' "$(net hwtstamp - "$A")" 'of the NIC'
+	same '1 12' "$(net hwtstamp - vhost)" 'of the VNIC'
+	# Not a matter of a container.
+	ns a
+	ip link set vhost netns a
+	refused 'ENOTSUP|EOPNOTSUPP' net hwtstamp a vhost 0 0
+	same '1 12' "$(net hwtstamp a vhost)" 'of the VNIC in a container'
+	net hwtstamp - "$A" 0 0
+	ip -n a link del vhost
+}
+
 t_unplugged() {
 	take "$A" "$B"
 	ns a b
@@ -259,6 +278,7 @@ nics() {
 		run t_mtu "SWITCH-1: $model: MTU"
 		run t_carrier "SWITCH-1: $model: carrier"
 		run t_timestamps "SWITCH-1: $model: time stamping and link settings"
+		run t_hwtstamp "SWITCH-1: $model: hardware time stamps"
 		run t_queues "SWITCH-1: $model: several queues"
 		run t_netconsole "SWITCH-1: $model: netconsole by a VNIC"
 		run t_netconsole_vlan "SWITCH-5: $model: netconsole by a VNIC of a VLAN"

@@ -24,6 +24,9 @@ class Sender:
     ns: str
     mode: str = "start_xmit"
 
+# Packets that nobody measured and that may be among the many: a bridge has something to say now and then.
+STRAYS = 10
+
 
 def _warm(options):
     return max(500, options.count // 10)
@@ -50,7 +53,7 @@ def measure(options, routes, received):
     each = [min(once(options, sender, to).ns_each for _ in range(rounds)) for sender, to in routes]
     expected = rounds * len(routes) * (options.count + _warm(options))
     arrived = received() - before
-    if arrived != expected:
+    if not expected <= arrived <= expected + STRAYS:
         raise Failed(f"{routes[0][0].dev}: {arrived} of {expected} packets arrived")
     return each
 

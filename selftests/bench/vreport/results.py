@@ -34,6 +34,10 @@ class Results:
     def sizes(self, scenario):
         return sorted({row["children"] for row in self.rows if row["scenario"] == scenario})
 
+    def size(self, scenario, kind):
+        """The largest number of children that a kind was measured with."""
+        return max((row["children"] for row in self.rows if (row["scenario"], row["kind"]) == (scenario, kind)), default=0)
+
     def scenarios(self):
         return list(dict.fromkeys(row["scenario"] for row in self.rows))
 
