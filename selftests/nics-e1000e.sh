@@ -3,7 +3,7 @@
 #
 # VNICs on e1000e NICs.
 #
-# lab: cpus=1 timeout=150 nics=e1000e
+# lab: cpus=1 timeout=200 nics=e1000e
 
 . "$(dirname "$0")/lib/nics.sh"
 nics e1000e

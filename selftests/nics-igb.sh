@@ -3,7 +3,7 @@
 #
 # VNICs on igb NICs.
 #
-# lab: cpus=1 timeout=150 nics=igb
+# lab: cpus=1 timeout=200 nics=igb
 
 . "$(dirname "$0")/lib/nics.sh"
 nics igb

@@ -3,7 +3,7 @@
 #
 # VNICs on virtio NICs.
 #
-# lab: cpus=2 timeout=150 nics=virtio
+# lab: cpus=2 timeout=200 nics=virtio
 
 . "$(dirname "$0")/lib/nics.sh"
 nics virtio
