@@ -162,7 +162,6 @@ t_timestamps() {
 # Hardware time stamps: the VNIC asks its NIC, on the host only. 1 12: packets sent, and PTP v2 events received.
 t_hwtstamp() {
 	ip link set "$A" up
-	same '0 0' "$(net hwtstamp - "$A")" 'at first'
 	net hwtstamp - "$A" 1 12 || skip 'this NIC has none'
 	net hwtstamp - "$A" 0 0
 	ip link add link "$A" name vhost up type "$KIND"
