@@ -271,6 +271,36 @@ t_many() {
 	same 0 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:' || true)" 'addresses left'
 }
 
+t_extra_many() {
+	# A thousand extra addresses of one VNIC, then every other one less.
+	ns host far a
+	wire host eth0 far wire0
+	vnic host eth0 va a up
+	local i hex=()
+	for i in $(seq 1000); do
+		printf -v "hex[i]" '02:00:00:02:%02x:%02x' $((i / 256)) $((i % 256))
+	done
+	printf 'fdb add %s dev va self permanent\n' "${hex[@]}" | in_ns a bridge -batch -
+	frames <<-EOF
+		at a a va
+		at far far wire0
+		send far dst=${hex[1]}
+		send far dst=${hex[1000]}
+		want a=2
+	EOF
+	for i in $(seq 1 2 999); do echo "fdb del ${hex[i]} dev va self"; done | in_ns a bridge -batch -
+	frames <<-EOF
+		at a a va
+		at far far wire0
+		send far dst=${hex[1]}
+		send far dst=${hex[999]}
+		want
+		send far dst=${hex[2]}
+		send far dst=${hex[1000]}
+		want a=2
+	EOF
+}
+
 run t_change 'SWITCH-2: the address of a VNIC is changed, up and down'
 run t_change_duplicate 'SWITCH-2: not to an address that somebody has; the holder is named'
 run t_change_bad 'SWITCH-2: not to a multicast, broadcast or zero address'
@@ -282,4 +312,5 @@ run t_extra 'SWITCH-2: extra unicast addresses are the VNIC'"'"'s own'
 run t_extra_duplicate 'SWITCH-2: the first holder of an extra address wins'
 run t_multicast_told 'SWITCH-4: joins and leaves reach the lower, counted'
 run t_many 'SWITCH-2: the addresses of 200 VNICs'
+run t_extra_many 'SWITCH-2: a thousand extra addresses of one VNIC'
 finish

@@ -5,7 +5,7 @@
 use core::fmt;
 
 /// A 48-bit Ethernet address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct MacAddr([u8; 6]);
 
 impl MacAddr {

@@ -110,15 +110,9 @@ impl LinkStats {
 pub(crate) struct AddrList<'a>(&'a bindings::netdev_hw_addr_list);
 
 impl AddrList<'_> {
-    /// Whether `addr` is among them.
-    pub(crate) fn contains(&self, addr: MacAddr) -> bool {
-        let mut found = false;
-        self.for_each(|other| found |= other == addr);
-        found
-    }
-
-    /// Calls `f` for each.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(MacAddr)) {
+    /// All of them, in order. It sleeps for memory.
+    pub(crate) fn sorted(&self) -> Result<KVec<MacAddr>> {
+        let mut all = KVec::with_capacity(usize::try_from(self.0.count)?, GFP_KERNEL)?;
         let head: *const bindings::list_head = &self.0.list;
         let mut entry = self.0.list.next.cast_const();
         while !ptr::eq(entry, head) {
@@ -126,10 +120,12 @@ impl AddrList<'_> {
             // a snapshot does not change.
             let addr = unsafe { &*entry.cast::<bindings::netdev_hw_addr>() };
             if let Some(bytes) = addr.addr.first_chunk::<6>() {
-                f(MacAddr::new(*bytes));
+                all.push(MacAddr::new(*bytes), GFP_KERNEL)?;
             }
             entry = addr.list.next;
         }
+        all.sort_unstable();
+        Ok(all)
     }
 }
 

@@ -157,7 +157,7 @@ impl Vnic {
         Ok(())
     }
 
-    /// Takes over the device's lists of secondary addresses.
+    /// Takes over the device's lists of secondary addresses. `Self::list` is in order between calls.
     pub(super) fn sync_addresses(
         &self,
         dev: &Dev<Self>,
@@ -176,21 +176,26 @@ impl Vnic {
         }
     }
 
+    /// A subject may have thousands of them: no step looks through a list.
     fn sync(&self, kind: Kind, dev: &Dev<Self>, new: &AddrList<'_>, rtnl: Rtnl<'_>) -> Result {
+        let wanted = new.sorted()?;
         let mut known = self.list(kind).take(rtnl);
         known.retain(|addr| {
-            let stays = new.contains(*addr);
+            let stays = wanted.binary_search(addr).is_ok();
             if !stays {
                 self.forget(kind, dev, *addr, rtnl);
             }
             stays
         });
+        let stayed = known.len();
         let mut result = Ok(());
-        new.for_each(|addr| {
-            if result.is_ok() && !known.iter().any(|other| *other == addr) {
-                result = self.learn(kind, dev, addr, &mut known, rtnl);
+        for addr in wanted.iter() {
+            let is_new = known.get(..stayed).is_none_or(|stayed| stayed.binary_search(addr).is_err());
+            if is_new && result.is_ok() {
+                result = self.learn(kind, dev, *addr, &mut known, rtnl);
             }
-        });
+        }
+        known.sort_unstable();
         self.list(kind).set(known, rtnl);
         result
     }
