@@ -60,7 +60,7 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst,
 		   struct vnic_counters __percpu *tx,
 		   struct vnic_counters __percpu *rx);
-void vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
+void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
 		     struct vnic_counters __percpu *tx,
 		     struct vnic_counters __percpu *rx, unsigned int counter,
 		     u32 reason);
@@ -81,7 +81,7 @@ void vnic_skb_vlan_clear(struct sk_buff *skb);
 struct sk_buff *vnic_skb_clone(struct sk_buff *skb);
 struct sk_buff *vnic_skb_unshare(struct sk_buff *skb);
 bool vnic_skb_pull_header(struct sk_buff *skb);
-void vnic_skb_drop(struct sk_buff *skb, const struct net_device *dev,
+void vnic_skb_drop(struct sk_buff *skb, struct net_device *dev,
 		   struct vnic_counters __percpu *counters,
 		   unsigned int counter, u32 reason);
 void vnic_skb_count(struct vnic_counters __percpu *counters,
@@ -94,9 +94,11 @@ bool vnic_skb_queue_push(struct sk_buff_head *queue, struct sk_buff *skb,
 void vnic_skb_queue_unpop(struct sk_buff_head *queue, struct sk_buff *skb);
 struct sk_buff *vnic_skb_queue_pop(struct sk_buff_head *queue);
 
+struct vnic_counters __percpu *vnic_counters_none(void);
 struct vnic_counters __percpu *vnic_counters_alloc(void);
 void vnic_counters_free(struct vnic_counters __percpu *counters);
-void vnic_counters_sum(const struct vnic_counters __percpu *counters,
+void vnic_counters_sum(const struct net_device *dev,
+		       const struct vnic_counters __percpu *counters,
 		       u64 *sums);
 void vnic_counters_add(struct vnic_counters __percpu *counters,
 		       unsigned int counter, u64 n);

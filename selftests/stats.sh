@@ -95,6 +95,45 @@ t_drops() {
 	same '0 0 0 0' "$(counts a va)" 'what was dropped is not sent'
 }
 
+t_down() {
+	# What was for a VNIC that is down, also for one that was never up; local and from the wire.
+	ns host far a b
+	wire host eth0 far wire0
+	vnic host eth0 va a up
+	vnic host eth0 vb b
+	dropped() { echo "$(of b vb rx.dropped) $(in_ns b ethtool -S vb | sed -n 's/^ *rx_drop_down: //p')"; }
+	same '0 0' "$(dropped)" 'at first'
+	local to
+	to=$(link b vb .address)
+	frames <<-EOF
+		at a a va
+		at far far wire0
+		send a dst=$to count=3
+		send far dst=$to count=2
+		want
+	EOF
+	same '5 5' "$(dropped)" 'before it was ever up'
+	ip -n b link set vb up
+	frames <<-EOF
+		at a a va
+		at b b vb
+		send a dst=b count=4
+		want b=4
+	EOF
+	same '5 5' "$(dropped)" 'up'
+	same '4 240 0 0' "$(counts b vb)" 'received'
+	ip -n b link set vb down
+	frames <<-EOF
+		at a a va
+		at far far wire0
+		send a dst=$to
+		send far dst=$to
+		want
+	EOF
+	same '7 7' "$(dropped)" 'down again'
+	same '4 240 0 0' "$(counts b vb)" 'received, down again'
+}
+
 t_stub() {
 	# The etherstub's own interface counts what passes the host.
 	ns host a
@@ -170,6 +209,7 @@ run t_link_counters 'SWITCH-1 SWITCH-4: counters of the link'
 run t_vlan_bytes 'SWITCH-5: the tag is not counted'
 run t_multicast 'SWITCH-4: multicast is counted'
 run t_drops 'SWITCH-3: drops are counted'
+run t_down 'SWITCH-2: what is for a VNIC that is down is counted'
 run t_stub 'SWITCH-8: counters of an etherstub'
 run t_qstats 'SWITCH-1: statistics by queue'
 run t_same_everywhere 'SWITCH-1: the same on every road'

@@ -128,7 +128,7 @@ impl Operations for Etherstub {
     }
 
     fn get_stats64(dev: &Dev<Self>) -> LinkStats {
-        LinkStats::of(&dev.data().counters.sums())
+        LinkStats::of(&dev.data().counters.sums(dev))
     }
 }
 
@@ -174,10 +174,9 @@ impl LinkOps for Etherstub {
         if let Some(on) = super::host_attr(link.data, uapi::IFLA_ETHERSTUB_HOST, extack)? {
             switch.set_host(on, link.rtnl);
         }
-        Ok(Self {
-            switch,
-            counters: Counters::new()?,
-        })
+        let counters = Counters::new();
+        counters.allocate(link.rtnl)?;
+        Ok(Self { switch, counters })
     }
 
     fn registered(_dev: &Dev<Self>, _extack: &mut Extack<'_>, _rtnl: Rtnl<'_>) -> Result {

@@ -2,7 +2,17 @@
 
 //! Per-CPU counters of a VNIC.
 
-use core::ptr::NonNull;
+use crate::net::{
+    netdev::NetDev,
+    rtnl::Rtnl, //
+};
+use core::{
+    ptr,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
 use kernel::prelude::*;
 use vnic_bindings as bindings;
 
@@ -105,37 +115,50 @@ pub(crate) trait Counted {
     fn counters(&self) -> &Counters;
 }
 
-/// A set of counters for each CPU.
+/// A set of counters for each CPU, from the first time that the device goes up: until then all
+/// that can happen to a packet is to be dropped, which is counted elsewhere.
 ///
 /// # Invariants
 ///
-/// The pointer is a live per-CPU allocation.
-pub(crate) struct Counters(NonNull<bindings::vnic_counters>);
-
-// SAFETY: Each CPU writes its own set; sums are read with READ_ONCE().
-unsafe impl Sync for Counters {}
-// SAFETY: The allocation belongs to no CPU or task.
-unsafe impl Send for Counters {}
+/// The pointer is that of `vnic_counters_none()` or a live per-CPU allocation of our own, and in
+/// the latter case changes no more.
+pub(crate) struct Counters(AtomicPtr<bindings::vnic_counters>);
 
 impl Counters {
-    /// Allocates them, all zero. May sleep.
-    pub(crate) fn new() -> Result<Self> {
-        // SAFETY: Process context.
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        // SAFETY: It only takes an address.
+        // INVARIANT: The one that stands for none.
+        Self(AtomicPtr::new(unsafe { bindings::vnic_counters_none() }))
+    }
+
+    /// Allocates them, all zero, if they are not there. Who reads the pointer meanwhile finds
+    /// either.
+    pub(crate) fn allocate(&self, _rtnl: Rtnl<'_>) -> Result {
+        // SAFETY: It only takes an address.
+        if !ptr::eq(self.as_ptr(), unsafe { bindings::vnic_counters_none() }) {
+            return Ok(());
+        }
+        // SAFETY: RTNL is held, so this is process context.
         let counters = unsafe { bindings::vnic_counters_alloc() };
-        // INVARIANT: Just allocated.
-        NonNull::new(counters).map(Self).ok_or(ENOMEM)
+        if counters.is_null() {
+            return Err(ENOMEM);
+        }
+        // INVARIANT: Just allocated; under RTNL nobody else came here and did the same.
+        self.0.store(counters, Ordering::Release);
+        Ok(())
     }
 
     /// The `__percpu` pointer, for the shims.
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *mut bindings::vnic_counters {
-        self.0.as_ptr()
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Adds one to a counter. Bottom halves must be off, or the CPU may change between.
     pub(crate) fn increment(&self, counter: Counter) {
         // SAFETY: By the type invariant; `this_cpu_add()` is whole on its own.
-        unsafe { bindings::vnic_counters_add(self.0.as_ptr(), counter as u32, 1) };
+        unsafe { bindings::vnic_counters_add(self.as_ptr(), counter as u32, 1) };
     }
 
     /// Counts a packet that the host sent.
@@ -143,7 +166,7 @@ impl Counters {
         // SAFETY: By the type invariant.
         unsafe {
             bindings::vnic_skb_count(
-                self.0.as_ptr(),
+                self.as_ptr(),
                 Counter::TxPackets as u32,
                 Counter::TxBytes as u32,
                 Counter::TxLocal as u32,
@@ -157,7 +180,7 @@ impl Counters {
         // SAFETY: By the type invariant.
         unsafe {
             bindings::vnic_skb_count(
-                self.0.as_ptr(),
+                self.as_ptr(),
                 Counter::TxPackets as u32,
                 Counter::TxBytes as u32,
                 Counter::TxGroup as u32,
@@ -166,18 +189,18 @@ impl Counters {
         };
     }
 
-    /// The sums over all CPUs. Any context.
-    pub(crate) fn sums(&self) -> Sums {
+    /// The sums over all CPUs of those of `dev`. Any context.
+    pub(crate) fn sums(&self, dev: &NetDev) -> Sums {
         let mut sums = [0; COUNT];
-        // SAFETY: `sums` has room for all counters.
-        unsafe { bindings::vnic_counters_sum(self.0.as_ptr(), sums.as_mut_ptr()) };
+        // SAFETY: A live device, by the type invariant live counters, and room for all sums.
+        unsafe { bindings::vnic_counters_sum(dev.as_ptr(), self.as_ptr(), sums.as_mut_ptr()) };
         Sums(sums)
     }
 }
 
 impl Drop for Counters {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant; whoever used it is gone.
-        unsafe { bindings::vnic_counters_free(self.0.as_ptr()) };
+        // SAFETY: By the type invariant; whoever used them is gone.
+        unsafe { bindings::vnic_counters_free(self.as_ptr()) };
     }
 }

@@ -145,7 +145,7 @@ impl<T: Ethtool> Adapter<T> {
                 &mut *data.cast::<[u64; COUNT]>(), //
             )
         };
-        let sums = dev.data().counters().sums();
+        let sums = dev.data().counters().sums(dev);
         for (place, (counter, _)) in places.iter_mut().zip(NAMES) {
             *place = sums.get(counter);
         }

@@ -87,7 +87,7 @@ impl Drop for Skb {
         unsafe {
             bindings::vnic_skb_drop(
                 self.0.as_ptr(),
-                ptr::null(),
+                ptr::null_mut(),
                 ptr::null_mut(),
                 0,
                 Reason::NoReceiver as u32,

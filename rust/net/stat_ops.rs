@@ -42,7 +42,7 @@ impl<T: Operations + Counted> Adapter<T> {
         if unsafe { (*dev).real_num_rx_queues } == 1 {
             // SAFETY: By the safety requirements.
             let (dev, rx) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx) };
-            fill_rx(rx, Some(&dev.data().counters().sums()));
+            fill_rx(rx, Some(&dev.data().counters().sums(dev)));
         }
     }
 
@@ -55,7 +55,7 @@ impl<T: Operations + Counted> Adapter<T> {
         if unsafe { (*dev).real_num_tx_queues } == 1 {
             // SAFETY: By the safety requirements.
             let (dev, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *tx) };
-            fill_tx(tx, Some(&dev.data().counters().sums()));
+            fill_tx(tx, Some(&dev.data().counters().sums(dev)));
         }
     }
 
@@ -70,7 +70,7 @@ impl<T: Operations + Counted> Adapter<T> {
             unsafe { ((*dev).real_num_rx_queues, (*dev).real_num_tx_queues) };
         // SAFETY: By the safety requirements.
         let (dev, rx, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx, &mut *tx) };
-        let sums = dev.data().counters().sums();
+        let sums = dev.data().counters().sums(dev);
         fill_rx(rx, (queues_rx != 1).then_some(&sums));
         fill_tx(tx, (queues_tx != 1).then_some(&sums));
     }

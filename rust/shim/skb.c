@@ -28,6 +28,9 @@ struct vnic_in_hand {
 
 static DEFINE_PER_CPU(struct vnic_in_hand, vnic_in_hand);
 
+/* Instead of counters, until a device has some of its own. */
+static DEFINE_PER_CPU(struct vnic_counters, vnic_no_counters);
+
 static __always_inline void vnic_count(struct vnic_counters __percpu *counters,
 				       unsigned int packets, unsigned int bytes,
 				       unsigned int len)
@@ -59,14 +62,28 @@ static __always_inline void vnic_skb_receive_unicast(struct sk_buff *skb,
 	skb_postpull_rcsum(skb, eth_hdr(skb), ETH_HLEN);
 }
 
-static noinline void vnic_count_refusal(struct vnic_counters __percpu *tx,
+/*
+ * A device without counters of its own was never up, so there is but one
+ * reason to drop what is for it; those drops are counted in the device.
+ */
+static void vnic_count_drop(struct net_device *dev,
+			    struct vnic_counters __percpu *counters,
+			    unsigned int counter)
+{
+	if (counters == &vnic_no_counters)
+		DEV_STATS_INC(dev, rx_dropped);
+	else if (counters)
+		this_cpu_inc(counters->value[counter]);
+}
+
+static noinline void vnic_count_refusal(struct net_device *dst,
+					struct vnic_counters __percpu *tx,
 					struct vnic_counters __percpu *rx,
 					unsigned int counter)
 {
 	if (tx)
 		this_cpu_inc(tx->value[VNIC_TX_DROP_REFUSED]);
-	if (rx)
-		this_cpu_inc(rx->value[counter]);
+	vnic_count_drop(dst, rx, counter);
 }
 
 /**
@@ -78,13 +95,13 @@ static noinline void vnic_count_refusal(struct vnic_counters __percpu *tx,
  * @counter: which of the receiver's
  * @reason: enum skb_drop_reason
  */
-void vnic_skb_refuse(struct sk_buff *skb, const struct net_device *dst,
+void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
 		    struct vnic_counters __percpu *tx,
 		    struct vnic_counters __percpu *rx, unsigned int counter,
 		    u32 reason)
 {
 	trace_vnic_drop(dst, skb, counter);
-	vnic_count_refusal(tx, rx, counter);
+	vnic_count_refusal(dst, tx, rx, counter);
 	kfree_skb_reason(skb, (enum skb_drop_reason)reason);
 }
 
@@ -131,7 +148,7 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 	trace_vnic_rx(dst, skb, src);
 
 	if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS)) {
-		vnic_count_refusal(tx, rx, VNIC_RX_DROP_BACKLOG);
+		vnic_count_refusal(dst, tx, rx, VNIC_RX_DROP_BACKLOG);
 		return NET_XMIT_DROP;
 	}
 
@@ -344,18 +361,17 @@ bool vnic_skb_pull_header(struct sk_buff *skb)
 /**
  * vnic_skb_drop - drop a frame, count and trace why
  * @skb: frame; consumed
- * @dev: device on whose behalf, for the trace; may be NULL
+ * @dev: device on whose behalf; may be NULL if @counters is
  * @counters: where to count, or NULL
  * @counter: which
  * @reason: enum skb_drop_reason
  */
-void vnic_skb_drop(struct sk_buff *skb, const struct net_device *dev,
+void vnic_skb_drop(struct sk_buff *skb, struct net_device *dev,
 		   struct vnic_counters __percpu *counters,
 		   unsigned int counter, u32 reason)
 {
 	trace_vnic_drop(dev, skb, counter);
-	if (counters)
-		this_cpu_inc(counters->value[counter]);
+	vnic_count_drop(dev, counters, counter);
 	kfree_skb_reason(skb, (enum skb_drop_reason)reason);
 }
 
@@ -412,6 +428,12 @@ struct sk_buff *vnic_skb_queue_pop(struct sk_buff_head *queue)
 	return skb;
 }
 
+/* Stands for no counters: written to, never read. */
+struct vnic_counters __percpu *vnic_counters_none(void)
+{
+	return &vnic_no_counters;
+}
+
 /* Process context. */
 struct vnic_counters __percpu *vnic_counters_alloc(void)
 {
@@ -420,17 +442,22 @@ struct vnic_counters __percpu *vnic_counters_alloc(void)
 
 void vnic_counters_free(struct vnic_counters __percpu *counters)
 {
-	free_percpu(counters);
+	if (counters != &vnic_no_counters)
+		free_percpu(counters);
 }
 
 /* Any context. @sums has VNIC_COUNTERS entries. */
-void vnic_counters_sum(const struct vnic_counters __percpu *counters,
+void vnic_counters_sum(const struct net_device *dev,
+		       const struct vnic_counters __percpu *counters,
 		       u64 *sums)
 {
 	unsigned int i;
 	int cpu;
 
 	memset(sums, 0, VNIC_COUNTERS * sizeof(*sums));
+	sums[VNIC_RX_DROP_DOWN] = DEV_STATS_READ(dev, rx_dropped);
+	if (counters == &vnic_no_counters)
+		return;
 	for_each_possible_cpu(cpu) {
 		const struct vnic_counters *c = per_cpu_ptr(counters, cpu);
 

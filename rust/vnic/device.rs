@@ -56,6 +56,7 @@ impl Operations for Vnic {
     }
 
     fn open(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
+        dev.data().counters.allocate(rtnl)?;
         dev.data().open_filters(dev, rtnl)
     }
 
@@ -100,7 +101,7 @@ impl Operations for Vnic {
     }
 
     fn get_stats64(dev: &Dev<Self>) -> LinkStats {
-        LinkStats::of(&dev.data().counters.sums())
+        LinkStats::of(&dev.data().counters.sums(dev))
     }
 
     fn fix_features(dev: &Dev<Self>, wanted: Features, _rtnl: Rtnl<'_>) -> Features {

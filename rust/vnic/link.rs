@@ -112,7 +112,7 @@ impl LinkOps for Vnic {
         }
         Ok(Self {
             switch,
-            counters: Counters::new()?,
+            counters: Counters::new(),
             vlan: KeyVlan::new(vid),
             vid,
             wide: AtomicBool::new(false),
