@@ -32,15 +32,15 @@ t_deleted_from_afar() {
 
 t_type_change() {
 	# A bond with VNICs does not turn into something that is no Ethernet.
-	need module:bonding kind:nlmon
+	need module:bonding module:ipip
 	ns host
 	ip -n host link add bond0 type bond mode active-backup
-	ip -n host link add nlmon0 type nlmon
+	ip -n host link add tunnel0 type ipip local 10.0.0.1 remote 10.0.0.2
 	vnic host bond0 va host
-	no ip -n host link set nlmon0 master bond0
+	no ip -n host link set tunnel0 master bond0
 	same ether "$(link host bond0 .link_type)" 'type of the bond'
 	ip -n host link del va
-	ip -n host link set nlmon0 master bond0
+	ip -n host link set tunnel0 master bond0
 }
 
 t_module_with_devices() {
