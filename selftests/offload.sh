@@ -8,6 +8,9 @@
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
 
+# Large packets however slow the machine is: without it their size follows the round trip time.
+large_segments() { in_ns "$1" sysctl -qw net.ipv4.tcp_tso_rtt_log=30; }
+
 two_on_stub() {
 	ns host a b
 	etherstub host s0
@@ -15,6 +18,7 @@ two_on_stub() {
 	vnic host s0 vb b up
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
+	large_segments a
 }
 
 on_wire() {
@@ -25,6 +29,7 @@ on_wire() {
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
 	ip -n far addr add 10.0.0.9/24 dev wire0
+	large_segments a
 }
 
 # watch NS DEV FILTER: what comes in there, in $log.DEV.
@@ -119,8 +124,6 @@ t_big_tcp() {
 	ip -n b link set vb gso_max_size 185000 gso_ipv4_max_size 185000 gro_max_size 185000 gro_ipv4_max_size 185000
 	in_ns a sysctl -qw net.ipv4.tcp_wmem='4096 4000000 8000000'
 	in_ns b sysctl -qw net.ipv4.tcp_rmem='4096 4000000 8000000'
-	# Large packets however slow the machine is: without it their size follows the round trip time.
-	in_ns a sysctl -qw net.ipv4.tcp_tso_rtt_log=30
 	in_ns b tcpdump -lne -s 120 -Q in -i vb tcp >"$log.vb" 2>/dev/null &
 	sleep 1
 	in_ns b iperf3 -s -1 -D >/dev/null
