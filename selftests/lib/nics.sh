@@ -7,13 +7,14 @@
 . "$(dirname "${BASH_SOURCE[0]}")/vnic.sh"
 export FRAMES_QUIET=0.15
 
+# A NIC comes back from a namespace of the test before only when that is gone.
+here() { await 10 [ -e "/sys/class/net/$1" ]; }
+
 # take A B: NIC A is in namespace host, NIC B in far, both up.
 take() {
 	local nic
 	ns host far
-	for nic; do
-		await 5 [ -e "/sys/class/net/$nic" ]
-	done
+	for nic; do here "$nic"; done
 	ip link set "$1" netns host
 	ip link set "$2" netns far
 	ip -n host link set "$1" up
@@ -161,6 +162,7 @@ t_timestamps() {
 
 # Hardware time stamps: the VNIC asks its NIC, on the host only. 1 12: packets sent, and PTP v2 events received.
 t_hwtstamp() {
+	here "$A"
 	ip link set "$A" up
 	net hwtstamp - "$A" 1 12 || skip 'this NIC has none'
 	net hwtstamp - "$A" 0 0
@@ -232,6 +234,8 @@ t_netconsole() {
 	[ -d /sys/kernel/config/netconsole ] || mount -t configfs config /sys/kernel/config
 	[ -d /sys/kernel/config/netconsole ] || skip 'no netconsole to configure'
 	ns far
+	here "$A"
+	here "$B"
 	ip link set "$B" netns far
 	ip -n far link set "$B" up
 	ip link set "$A" up
