@@ -43,8 +43,8 @@ net.py tcp SERVER-NETNS ADDRESS CLIENT-NETNS [BYTES]
   opens a connection and moves BYTES (default 200000) both ways through it.
 
 net.py serve LOG SCENARIO
-  does any of these, one for each line of standard input, says the status of
-  each on standard output, and spares the start of an interpreter. "frames"
+  does any of these, one for each line "SERIAL WORD...", says SERIAL and the
+  status of each on standard output, and spares the start of an interpreter. "frames"
   has its scenario in that file; what they print is appended to LOG. One more:
   "no-ipv6 NETNS..." makes the devices to come in those namespaces without IPv6.
 """
@@ -434,12 +434,16 @@ def frames(scenario=None):
 def no_ipv6(*names):
     """Without a process of its own: the first namespace is the one to come back to."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    for name in names:
-        enter(name)
-        with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
-            file.write("1")
-    os.setns(home, os.CLONE_NEWNET)
-    os.close(home)
+    try:
+        for name in names:
+            enter(name)
+            with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
+                file.write("1")
+    except OSError:
+        return 1
+    finally:
+        os.setns(home, os.CLONE_NEWNET)
+        os.close(home)
     return 0
 
 
@@ -468,12 +472,12 @@ def in_child(log, command, arguments):
 
 def serve(log, scenario):
     for line in sys.stdin:
-        word, *arguments = line.split()
+        serial, word, *arguments = line.split()
         if word == "no-ipv6":
             status = no_ipv6(*arguments)
         else:
             status = in_child(log, COMMANDS[word], [scenario] if word == "frames" else arguments)
-        os.write(1, b"%d\n" % status)
+        os.write(1, b"%s %d\n" % (serial.encode(), status))
     return 0
 
 

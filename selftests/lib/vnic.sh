@@ -150,15 +150,19 @@ ping_no() {
 
 # net WORD ARGUMENT...: what net.py does; by its server, unless in the background, where it may not be alone.
 net() {
-	local status
+	local serial=$EPOCHREALTIME said status scenario
 	if [ "$BASHPID" != "$point" ]; then
 		python3 -S -E "$SELFTESTS/lib/net.py" "$@"
 		return
 	fi
-	[ "$1" != frames ] || { IFS= read -r -d '' scenario || true; printf %s "$scenario" >"$log.scenario"; }
-	echo "$*" >&"$ask"
-	read -r -t $((120 * SLOW)) -u "$answer" status || { echo "no answer to: net $*"; return 1; }
-	return "$status"
+	[ "$1" != frames ] || { mapfile scenario; printf %s "${scenario[@]}" >"$log.scenario"; }
+	echo "$serial $*" >&"$ask"
+	# An answer that came too late for its test is none to this one.
+	while read -r -t $((120 * SLOW)) -u "$answer" said status; do
+		[ "$said" != "$serial" ] || return "$status"
+	done
+	echo "no answer to: net $*"
+	return 1
 }
 
 # frames <<EOF: sends single frames and counts who gets them; see net.py.
@@ -203,14 +207,22 @@ need() {
 	done
 }
 
+# Whether nothing runs any more that the test started.
+all_ended() { [[ $(<"$group/point/cgroup.events") == *"populated 0"* ]]; }
+
 leave_test() {
 	local name
+	local -A seen
 	echo "$BASHPID" >"$group/cgroup.procs"
 	echo 1 >"$group/point/cgroup.kill"
 	wait 2>/dev/null || true
+	await 10 all_ended
+	# A test may have made a name twice.
 	for name in "${made_ns[@]}"; do
-		[ ! -e "/run/netns/$name" ] || echo "netns del $name"
-	done | ip -force -batch - || true
+		[ -z "${seen[$name]:-}" ] && [ -e "/run/netns/$name" ] || continue
+		seen[$name]=1
+		echo "netns del $name"
+	done | ip -batch -
 }
 
 # run FUNCTION 'REQUIREMENTS: sentence'
@@ -249,8 +261,8 @@ finish() {
 	echo "1..$tests"
 	kill "$server"
 	wait
-	rmdir "$group/point" || true
-	rm -f "$log" "$log".*
+	rmdir "$group/point"
+	rm -f "$log" "$log"[.-]*
 	[ $failures -eq 0 ] || exit 1
 	[ $tests -ne $skips ] || [ -n "${TEST:-}" ] || exit 4
 	exit 0

@@ -52,6 +52,7 @@ def _gone(path, patience=60):
 
 class Wire:
     """The namespaces and the wire, nothing on it."""
+    strays = 0
 
     def __init__(self):
         self.dropping = set()
@@ -86,6 +87,7 @@ class World(Wire):
     def __init__(self, kind):
         super().__init__()
         self.kind = kind
+        self.strays = kind.strays
         self.kids = []
         self.has_sender = False
 
