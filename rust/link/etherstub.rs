@@ -183,12 +183,7 @@ impl LinkOps for Etherstub {
         Ok(())
     }
 
-    fn change(
-        dev: &Dev<Self>,
-        data: Attrs<'_>,
-        extack: &mut Extack<'_>,
-        rtnl: Rtnl<'_>,
-    ) -> Result {
+    fn change(dev: &Dev<Self>, data: Attrs<'_>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         if let Some(on) = super::host_attr(data, uapi::IFLA_ETHERSTUB_HOST, extack)? {
             dev.data().switch.set_host(on, rtnl);
         }

@@ -70,7 +70,10 @@ fn lower_event(
         Event::PreAddress => refuse_taken(switch, lower, info.new_address(), extack, rtnl)?,
         Event::Address => {
             // Refused in PreAddress if a VNIC has it, so this can only fail for want of memory.
-            if switch.set_host_address(Some(lower.address()), rtnl).is_err() {
+            if switch
+                .set_host_address(Some(lower.address()), rtnl)
+                .is_err()
+            {
                 pr_warn!("{}: VNICs do not find the host any more\n", lower.name());
             }
         }

@@ -38,7 +38,11 @@ pub(crate) fn validate_address(attrs: Attrs<'_>, extack: &mut Extack<'_>) -> Res
 }
 
 /// The value of a `host` attribute, if the request has one.
-pub(crate) fn host_attr(data: Attrs<'_>, kind: u32, extack: &mut Extack<'_>) -> Result<Option<bool>> {
+pub(crate) fn host_attr(
+    data: Attrs<'_>,
+    kind: u32,
+    extack: &mut Extack<'_>,
+) -> Result<Option<bool>> {
     let Some(attr) = data.get(kind) else {
         return Ok(None);
     };

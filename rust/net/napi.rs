@@ -84,7 +84,8 @@ impl<T: Poll> Napi<T> {
             return;
         }
         // INVARIANT: From `into_raw`.
-        self.owner.store(Arc::into_raw(owner).cast_mut(), Ordering::Relaxed);
+        self.owner
+            .store(Arc::into_raw(owner).cast_mut(), Ordering::Relaxed);
         // SAFETY: Pinned, zeroed, and deleted by `stop`, before the device is freed.
         unsafe { bindings::vnic_napi_add(self.device.as_ptr(), self.napi.get(), Some(Self::poll)) };
         self.running.store(true, Ordering::Release);

@@ -154,8 +154,10 @@ impl NetDev {
 
     /// The namespace it is in. Under RTNL, or where it cannot move.
     pub(crate) fn net(&self) -> Net<'_> {
-        // SAFETY: A live device has a namespace.
-        Net(unsafe { bindings::vnic_netdev_net(self.as_ptr()) }, PhantomData)
+        // SAFETY: A live device.
+        let net = unsafe { bindings::vnic_netdev_net(self.as_ptr()) };
+        // SAFETY: Where the device cannot move, its namespace lives as long as it does.
+        unsafe { Net::from_raw(net) }
     }
 
     /// Whether the lower device lets frames of other addresses in because it is promiscuous.

@@ -43,7 +43,8 @@ impl<T: Egress> Registration<T> {
     /// own filters decide first. Drop it before `dev` goes or moves to another namespace.
     pub(crate) fn new(dev: &NetDev, data: Arc<T>, _rtnl: Rtnl<'_>) -> Result<Self> {
         // SAFETY: A list head, pointers and integers: zero is a value.
-        let mut ops: bindings::nf_hook_ops = unsafe { core::mem::MaybeUninit::zeroed().assume_init() };
+        let mut ops: bindings::nf_hook_ops =
+            unsafe { core::mem::MaybeUninit::zeroed().assume_init() };
         ops.hook = Some(Self::hook);
         ops.dev = dev.as_ptr();
         ops.priv_ = Arc::as_ptr(&data).cast_mut().cast();

@@ -73,7 +73,9 @@ pub(crate) struct Info<'a>(*mut c_void, PhantomData<&'a ()>);
 impl Info<'_> {
     /// For [`Event::PreAddress`]: the new address.
     pub(crate) fn new_address(&self) -> crate::logic::addr::MacAddr {
-        let info = self.0.cast::<bindings::netdev_notifier_pre_changeaddr_info>();
+        let info = self
+            .0
+            .cast::<bindings::netdev_notifier_pre_changeaddr_info>();
         // SAFETY: The event's info; the address is at least ETH_ALEN bytes on Ethernet devices.
         crate::logic::addr::MacAddr::new(unsafe { *(*info).dev_addr.cast::<[u8; 6]>() })
     }
@@ -154,9 +156,7 @@ impl<T: Notified> Registration<T> {
         match T::event(event, dev, &Info(info, PhantomData), &mut extack, rtnl) {
             Ok(()) => DONE,
             // notifier_from_errno()
-            Err(error) => {
-                (bindings::NOTIFY_STOP_MASK as c_int) | (1 - error.to_errno())
-            }
+            Err(error) => (bindings::NOTIFY_STOP_MASK as c_int) | (1 - error.to_errno()),
         }
     }
 }

@@ -264,7 +264,9 @@ macro_rules! with {
     ($dev:expr, $rtnl:ident) => {
         // SAFETY: The core calls the operations of a registered device of `T` only; its data is
         // there since before registration.
-        (unsafe { Dev::<T>::from_raw($dev) }, unsafe { $rtnl::assume() })
+        (unsafe { Dev::<T>::from_raw($dev) }, unsafe {
+            $rtnl::assume()
+        })
     };
     ($dev:expr) => {
         // SAFETY: The core calls the operations of a registered device of `T` only.
@@ -317,10 +319,7 @@ impl<T: Operations> Adapter<T> {
         })
     }
 
-    unsafe extern "C" fn set_address(
-        dev: *mut bindings::net_device,
-        addr: *mut c_void,
-    ) -> c_int {
+    unsafe extern "C" fn set_address(dev: *mut bindings::net_device, addr: *mut c_void) -> c_int {
         let (dev, rtnl) = with!(dev, Rtnl);
         // SAFETY: A `struct sockaddr_storage` whose data, two bytes in, is at least as long as the
         // device's addresses.

@@ -7,8 +7,7 @@
 use crate::net::rtnl::Rtnl;
 use core::{
     marker::PhantomData,
-    mem,
-    ptr,
+    mem, ptr,
     sync::atomic::{
         AtomicPtr,
         Ordering, //
@@ -129,9 +128,7 @@ const GFP_KERNEL_RAW: bindings::gfp_t = kernel::bindings::GFP_KERNEL as bindings
 /// `block` must be a block whose `len` items stay allocated for `'a`.
 unsafe fn items<'a, T>(block: *const Block<T>) -> &'a [T] {
     // SAFETY: By the safety requirements; the items follow the header.
-    unsafe {
-        core::slice::from_raw_parts(ptr::addr_of!((*block).items).cast::<T>(), (*block).len)
-    }
+    unsafe { core::slice::from_raw_parts(ptr::addr_of!((*block).items).cast::<T>(), (*block).len) }
 }
 
 impl<T: Plain> RcuArray<T> {

@@ -112,12 +112,7 @@ pub(crate) trait LinkOps: Operations + Counted {
     fn registered(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result;
 
     /// Changes attributes.
-    fn change(
-        dev: &Dev<Self>,
-        data: Attrs<'_>,
-        extack: &mut Extack<'_>,
-        rtnl: Rtnl<'_>,
-    ) -> Result;
+    fn change(dev: &Dev<Self>, data: Attrs<'_>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result;
 
     /// The device is to go: undo [`LinkOps::registered`] and queue it.
     fn dellink(dev: &Dev<Self>, list: &mut KillList<'_>, rtnl: Rtnl<'_>);
@@ -361,12 +356,8 @@ impl<T: LinkOps> Registration<T> {
         dev: *const bindings::net_device,
     ) -> c_int {
         // SAFETY: A registered device of this kind and a message under construction.
-        let (dev, mut message) = unsafe {
-            (
-                Dev::<T>::from_raw(dev.cast_mut()),
-                Message::from_raw(skb),
-            )
-        };
+        let (dev, mut message) =
+            unsafe { (Dev::<T>::from_raw(dev.cast_mut()), Message::from_raw(skb)) };
         from_result(|| T::fill_info(dev, &mut message).map(|()| 0))
     }
 

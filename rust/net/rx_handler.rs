@@ -104,7 +104,15 @@ impl<T: RxHandler> Registration<T> {
         // SAFETY: The core gives us a valid packet, which is ours unless we return it.
         let skb = unsafe { NonNull::new_unchecked(*pskb) };
         // SAFETY: A received packet has a device, alive under RCU.
-        let dev = unsafe { NetDev::from_raw((*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev) };
+        let dev = unsafe {
+            NetDev::from_raw(
+                (*skb.as_ptr())
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .dev,
+            )
+        };
         // SAFETY: The core read our handler under RCU; its data was set before it and lives at least
         // a grace period longer.
         let data = unsafe { &*(*dev.as_ptr()).rx_handler_data.cast::<T>() };

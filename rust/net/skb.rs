@@ -157,9 +157,9 @@ impl Skb {
         if !self.header_is_linear() {
             return None;
         }
-        let data = self.get().data;
         // SAFETY: At least 14 linear bytes are at `data`.
-        Some(Key::of_header(unsafe { data.cast::<[u8; 8]>().read() }, vlan))
+        let header = unsafe { self.get().data.cast::<[u8; 8]>().read() };
+        Some(Key::of_header(header, vlan))
     }
 
     /// Whether this is a copy that `dev_loopback_xmit()` made: it has no Ethernet header.
@@ -256,7 +256,11 @@ impl Skb {
     /// Writes a note into `cb`.
     pub(crate) fn set_note(&mut self, note: Note) {
         // SAFETY: As in `note`.
-        unsafe { ptr::addr_of_mut!((*self.0.as_ptr()).cb).cast::<Note>().write(note) };
+        unsafe {
+            ptr::addr_of_mut!((*self.0.as_ptr()).cb)
+                .cast::<Note>()
+                .write(note)
+        };
     }
 
     /// The packet did what it was for (`consume_skb()`): this is no drop.

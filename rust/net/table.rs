@@ -62,8 +62,9 @@ impl Table {
     }
 
     fn find_locked(&self, key: Key, rtnl: Rtnl<'_>) -> Option<NonZeroUsize> {
-        // SAFETY: Not used beyond this line.
-        table::find(unsafe { self.slots.get_locked(rtnl) }, self.seed, key.bits())
+        // SAFETY: Not used beyond this function.
+        let slots = unsafe { self.slots.get_locked(rtnl) };
+        table::find(slots, self.seed, key.bits())
     }
 
     /// Adds a key that is not there.

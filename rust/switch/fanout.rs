@@ -256,7 +256,13 @@ impl Switch {
     pub(super) fn tap(&self, skb: &Skb, key: Key, vid: u16, origin: Origin, rcu: Rcu<'_>) {
         let origin = origin.skipping(self.find(key, vid, rcu));
         if let Some(clone) = skb.try_clone() {
-            self.enqueue(clone, &self.lower, Walk::new(origin, Phase::Taps), None, rcu);
+            self.enqueue(
+                clone,
+                &self.lower,
+                Walk::new(origin, Phase::Taps),
+                None,
+                rcu,
+            );
         }
     }
 
@@ -264,10 +270,7 @@ impl Switch {
     #[inline(never)]
     pub(super) fn tap_sent(&self, skb: &Skb, vnic: &Dev<Vnic>, key: Key, rcu: Rcu<'_>) {
         let data = vnic.data();
-        let receiver = self
-            .addresses
-            .find(key, rcu)
-            .and_then(|dev| self.vnic(dev));
+        let receiver = self.addresses.find(key, rcu).and_then(|dev| self.vnic(dev));
         let origin = Origin::vnic(data, skb.vid()).skipping(receiver);
         let walk = Walk::new(origin, Phase::Taps);
         self.enqueue_sent(skb, vnic, walk, Some(data.counters()), rcu);
@@ -295,14 +298,7 @@ impl Switch {
         }
     }
 
-    fn enqueue(
-        &self,
-        mut skb: Skb,
-        dev: &NetDev,
-        walk: Walk,
-        tx: Option<&Counters>,
-        rcu: Rcu<'_>,
-    ) {
+    fn enqueue(&self, mut skb: Skb, dev: &NetDev, walk: Walk, tx: Option<&Counters>, rcu: Rcu<'_>) {
         skb.set_note(walk.to_note());
         match self.queue.push(skb) {
             Ok(()) => self.napi.schedule(rcu),
@@ -414,8 +410,7 @@ fn takes(vnic: &Dev<Vnic>, origin: Origin, rcu: Rcu<'_>) -> Option<Take> {
     }
     // A trunk: the wire shows it all VLANs, VNICs of other VLANs do not.
     let same_side = origin.vid == 0 || origin.source == Source::Wire;
-    let tag_wanted =
-        origin.tag == 0 || data.takes_tag(origin.tag, rcu) || data.sees_all(vnic);
+    let tag_wanted = origin.tag == 0 || data.takes_tag(origin.tag, rcu) || data.sees_all(vnic);
     (same_side && tag_wanted).then_some(Take::AsIs)
 }
 

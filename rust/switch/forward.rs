@@ -107,7 +107,11 @@ impl Switch {
             skb.drop_for(vnic, count, Reason::DeviceDown);
             return Verdict::Consumed;
         }
-        let skb = if skb.is_shared() { skb.unshare() } else { Some(skb) };
+        let skb = if skb.is_shared() {
+            skb.unshare()
+        } else {
+            Some(skb)
+        };
         let Some(mut skb) = skb else {
             data.counters().increment(Counter::RxDropNoMemory);
             return Verdict::Consumed;
@@ -128,10 +132,7 @@ impl Switch {
             self.fan_out_copy(&skb, lower, key, Origin::host(skb.vid()), None, rcu);
             return Some(skb);
         }
-        let vnic = self
-            .addresses
-            .find(key, rcu)
-            .and_then(|dev| self.vnic(dev));
+        let vnic = self.addresses.find(key, rcu).and_then(|dev| self.vnic(dev));
         match vnic {
             Some(vnic) => {
                 skb.show_taps(lower, rcu);
@@ -188,13 +189,7 @@ impl Switch {
 
     /// Hands a frame to a VNIC of this link.
     #[inline(always)]
-    fn deliver(
-        skb: Skb,
-        src: &NetDev,
-        tx: Option<&Counters>,
-        dst: &Dev<Vnic>,
-        rcu: Rcu<'_>,
-    ) -> Tx {
+    fn deliver(skb: Skb, src: &NetDev, tx: Option<&Counters>, dst: &Dev<Vnic>, rcu: Rcu<'_>) -> Tx {
         let rx = Some(dst.data().counters());
         if !dst.is_up() {
             return skb.refuse(dst, tx, rx, Counter::RxDropDown, Reason::DeviceDown);
@@ -277,10 +272,7 @@ impl Switch {
             skb.finish();
             return Ok(());
         }
-        let vnic = self
-            .addresses
-            .find(key, rcu)
-            .and_then(|dev| self.vnic(dev));
+        let vnic = self.addresses.find(key, rcu).and_then(|dev| self.vnic(dev));
         match vnic {
             Some(vnic) => {
                 // A refusal is counted at the VNIC.

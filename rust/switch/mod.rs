@@ -148,7 +148,9 @@ impl Switch {
     pub(crate) fn join(self: &Arc<Self>, vnic: &NetDev, rtnl: Rtnl<'_>) -> Result {
         self.attach(rtnl)?;
         self.users.set(self.users.get(rtnl).saturating_add(1), rtnl);
-        self.vnics.push(vnic, rtnl).inspect_err(|_| self.leave(vnic, rtnl))
+        self.vnics
+            .push(vnic, rtnl)
+            .inspect_err(|_| self.leave(vnic, rtnl))
     }
 
     /// Undoes `join`; the last one takes a NIC's switch down.

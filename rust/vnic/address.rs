@@ -70,7 +70,11 @@ impl Vnic {
         if let Some(holder) = addresses.holder(self.key(new), rtnl) {
             // There is no place for a sentence here; where there was one, it was said before.
             if net::ratelimit() {
-                pr_info!("{}: {new} is the address of {}\n", dev.name(), holder.name());
+                pr_info!(
+                    "{}: {new} is the address of {}\n",
+                    dev.name(),
+                    holder.name()
+                );
             }
             return Err(EEXIST);
         }

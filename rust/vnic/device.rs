@@ -120,12 +120,7 @@ impl Operations for Vnic {
         dev.data().lower().ifindex()
     }
 
-    fn fdb_add(
-        dev: &Dev<Self>,
-        addr: MacAddr,
-        extack: &mut Extack<'_>,
-        rtnl: Rtnl<'_>,
-    ) -> Result {
+    fn fdb_add(dev: &Dev<Self>, addr: MacAddr, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         if !addr.is_group() {
             Self::check_address(dev, addr, extack, rtnl)?;
         }
@@ -136,11 +131,7 @@ impl Operations for Vnic {
         dev.remove_secondary(addr, rtnl)
     }
 
-    fn hwtstamp_get(
-        dev: &Dev<Self>,
-        config: &mut hwtstamp::Config<'_>,
-        rtnl: Rtnl<'_>,
-    ) -> Result {
+    fn hwtstamp_get(dev: &Dev<Self>, config: &mut hwtstamp::Config<'_>, rtnl: Rtnl<'_>) -> Result {
         config.get_lower(dev.data().lower(), rtnl)
     }
 

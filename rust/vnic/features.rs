@@ -32,8 +32,7 @@ pub(super) fn of_new(lower: &NetDev) -> FeatureSet {
     FeatureSet {
         features: (lower.features() & POSSIBLE) | ALWAYS | features::HW_VLAN_CTAG_FILTER,
         changeable: features::LRO,
-        vlan: (lower.vlan_features() & POSSIBLE)
-            | (ALWAYS & !features::HW_VLAN_CTAG_TX),
+        vlan: (lower.vlan_features() & POSSIBLE) | (ALWAYS & !features::HW_VLAN_CTAG_TX),
     }
 }
 

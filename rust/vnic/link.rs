@@ -213,7 +213,10 @@ fn find_lower<'a>(link: &NewLink<'a>, extack: &mut Extack<'_>) -> Result<&'a Net
         return Err(extack.refuse_attr(
             &attr,
             ENODEV,
-            format_args!("vnic: there is no device with index {} to be the link", attr.u32()),
+            format_args!(
+                "vnic: there is no device with index {} to be the link",
+                attr.u32()
+            ),
         ));
     };
     if !lower.is_ethernet() || lower.is_loopback() {
@@ -227,7 +230,10 @@ fn find_lower<'a>(link: &NewLink<'a>, extack: &mut Extack<'_>) -> Result<&'a Net
         return Err(extack.refuse_attr(
             &attr,
             net::eopnotsupp(),
-            format_args!("vnic: {} is wireless and carries one address only", lower.name()),
+            format_args!(
+                "vnic: {} is wireless and carries one address only",
+                lower.name()
+            ),
         ));
     }
     Ok(lower)
@@ -240,7 +246,10 @@ fn set_mtu(
     lower: &NetDev,
     extack: &mut Extack<'_>,
 ) -> Result<Option<u32>> {
-    let wanted = link.attrs.get(uapi::IFLA_MTU).map(|attr| (early.mtu(), attr));
+    let wanted = link
+        .attrs
+        .get(uapi::IFLA_MTU)
+        .map(|attr| (early.mtu(), attr));
     if let Some((mtu, attr)) = &wanted {
         if *mtu > lower.mtu() {
             return Err(extack.refuse_attr(
@@ -309,7 +318,10 @@ fn refuse_subject(lower: &NetDev, extack: &mut Extack<'_>) -> Result {
     }
     Err(extack.refuse(
         EPERM,
-        format_args!("vnic: only the manager of {} may set promisc and host", lower.name()),
+        format_args!(
+            "vnic: only the manager of {} may set promisc and host",
+            lower.name()
+        ),
     ))
 }
 

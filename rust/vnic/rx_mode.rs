@@ -62,7 +62,13 @@ impl Vnic {
             }
         }
         let asked = self.asked.get(rtnl);
-        self.asked.set(Asked { open: true, ..asked }, rtnl);
+        self.asked.set(
+            Asked {
+                open: true,
+                ..asked
+            },
+            rtnl,
+        );
         self.apply_flags(dev, rtnl);
         Ok(())
     }
@@ -126,7 +132,10 @@ impl Vnic {
             failed |= self.apply_lower_flags(allmulti, all, rtnl).is_err();
         }
         if failed {
-            pr_warn!("{}: no memory for all that it wants to receive\n", dev.name());
+            pr_warn!(
+                "{}: no memory for all that it wants to receive\n",
+                dev.name()
+            );
         }
     }
 
@@ -190,7 +199,9 @@ impl Vnic {
         let stayed = known.len();
         let mut result = Ok(());
         for addr in wanted.iter() {
-            let is_new = known.get(..stayed).is_none_or(|stayed| stayed.binary_search(addr).is_err());
+            let is_new = known
+                .get(..stayed)
+                .is_none_or(|stayed| stayed.binary_search(addr).is_err());
             if is_new && result.is_ok() {
                 result = self.learn(kind, dev, *addr, &mut known, rtnl);
             }
