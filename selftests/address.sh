@@ -191,14 +191,14 @@ t_extra_duplicate() {
 	vnic host eth0 vc c up
 	refused 'vb' in_ns a bridge fdb add 02:00:00:00:00:02 dev va self permanent
 	in_ns a bridge fdb add 02:00:00:00:00:aa dev va self permanent
-	sleep 0.2
+	pause 0.2
 	refused 'va' in_ns b bridge fdb add 02:00:00:00:00:aa dev vb self permanent
 	refused 'va' vnic host eth0 vd c address 02:00:00:00:00:aa
 	# A macvlan on top says nothing that could be refused.
 	ip -n a link add link va name mva up address 02:00:00:00:00:bb type macvlan
-	sleep 0.2
+	pause 0.2
 	ip -n b link add link vb name mvb up address 02:00:00:00:00:bb type macvlan
-	sleep 0.2
+	pause 0.2
 	frames <<-EOF
 		mac extra 02:00:00:00:00:aa
 		mac top 02:00:00:00:00:bb
@@ -215,9 +215,9 @@ t_extra_duplicate() {
 	# When the first lets go, another can have it.
 	ip -n a link del mva
 	ip -n b link del mvb
-	sleep 0.2
+	pause 0.2
 	ip -n b link add link vb name mvb up address 02:00:00:00:00:bb type macvlan
-	sleep 0.2
+	pause 0.2
 	frames <<-EOF
 		mac top 02:00:00:00:00:bb
 		at a a va
@@ -237,7 +237,7 @@ t_multicast_told() {
 	ip -n b maddr add 01:00:5e:01:01:01 dev vb
 	await 2 holds host eth0 01:00:5e:01:01:01
 	ip -n a maddr del 01:00:5e:01:01:01 dev va
-	sleep 0.2
+	pause 0.2
 	holds host eth0 01:00:5e:01:01:01
 	ip -n b maddr del 01:00:5e:01:01:01 dev vb
 	await 2 lacks host eth0 01:00:5e:01:01:01
@@ -262,12 +262,12 @@ t_many() {
 	for i in $(seq 200); do
 		echo "link add link eth0 name v$i up address 02:00:00:01:00:$(printf %02x "$i") type vnic"
 	done | ip -n host -batch -
-	sleep 0.3
+	pause 0.3
 	same 200 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:' || true)" 'addresses told to the lower'
 	for i in $(seq 200); do
 		echo "link del v$i"
 	done | ip -n host -batch -
-	sleep 0.3
+	pause 0.3
 	same 0 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:' || true)" 'addresses left'
 }
 

@@ -65,7 +65,7 @@ t_protodown() {
 	ip -n far link set wire0 down
 	ip -n far link set wire0 up
 	await 2 is UP host eth0 .operstate
-	sleep 0.2
+	pause 0.2
 	same DOWN "$(link a va .operstate)" 'operstate, link up again'
 	ip -n a link set va protodown_reason 3 on
 	no ip -n a link set va protodown off
@@ -82,7 +82,7 @@ t_stub() {
 	await 2 is UP a va .operstate
 	ip -n host link set s0 up
 	ip -n host link set s0 down
-	sleep 0.2
+	pause 0.2
 	same UP "$(link a va .operstate)" 'operstate, stub down'
 }
 

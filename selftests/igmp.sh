@@ -57,7 +57,7 @@ t_join_leave() {
 	same 1 "$(grep -c from-far "$log.va")" 'copies from far'
 	same 1 "$(grep -c from-c "$log.vb")" 'copies from c'
 	kill "$va"
-	sleep 0.3
+	pause 0.3
 	holds host eth0 01:00:5e:01:02:03
 	lacks a va 01:00:5e:01:02:03
 	kill "$vb"
@@ -69,7 +69,7 @@ t_reports_on_wire() {
 	# are not routers.
 	four
 	in_ns far timeout 20 tcpdump -lnq -i wire2 igmp >"$log.igmp" 2>/dev/null &
-	sleep 0.7
+	pause 0.7
 	member a va 239.1.2.4
 	await 8 grep -q '10.0.0.1 > 224.0.0.22' "$log.igmp"
 }

@@ -109,10 +109,10 @@ t_lower_lists() {
 	ip -n host maddr add 01:00:5e:01:01:01 dev va
 	in_ns host bridge fdb add 02:00:00:00:00:aa dev va self permanent
 	ip -n host link add link va name va.5 up type vlan id 5
-	sleep 0.3
+	pause 0.3
 	no [ "$before" = "$(in_ns host bridge fdb show dev eth0 | sort; link host eth0 '"\(.promiscuity) \(.allmulti)"')" ]
 	ip -n host link del va
-	sleep 0.3
+	pause 0.3
 	after=$(in_ns host bridge fdb show dev eth0 | sort; link host eth0 '"\(.promiscuity) \(.allmulti)"')
 	same "$before" "$after" 'what the link was told'
 }

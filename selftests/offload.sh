@@ -65,7 +65,7 @@ t_checksum_left() {
 	# tcpdump calls "incorrect" what has not been computed.
 	two_on_stub
 	in_ns b tcpdump -lnvv -Q in -i vb -c 100 'tcp and src 10.0.0.1 and greater 200' >"$log.vb" 2>/dev/null &
-	sleep 1
+	pause 1
 	tcp b 10.0.0.2 a 200000
 	await 3 grep -q 'cksum.*incorrect' "$log.vb"
 	no grep -q 'cksum.*(correct)' "$log.vb"
@@ -125,9 +125,9 @@ t_big_tcp() {
 	in_ns a sysctl -qw net.ipv4.tcp_wmem='4096 4000000 8000000'
 	in_ns b sysctl -qw net.ipv4.tcp_rmem='4096 4000000 8000000'
 	in_ns b tcpdump -lne -s 120 -Q in -i vb tcp >"$log.vb" 2>/dev/null &
-	sleep 1
+	pause 1
 	in_ns b iperf3 -s -1 -D >/dev/null
-	sleep 1
+	pause 1
 	# Large writes: small ones make small packets.
 	in_ns a iperf3 -c 10.0.0.2 -n 60M >/dev/null
 	await 5 grep -qE 'length ([7-9][0-9]{4}|[0-9]{6})' "$log.vb"

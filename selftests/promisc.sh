@@ -55,7 +55,7 @@ t_own_lower() {
 	# Promiscuous, it does not make the NIC promiscuous; at most allmulti, which is taken back.
 	neighbours promisc own
 	ip -n a link set va promisc on
-	sleep 0.2
+	pause 0.2
 	same 0 "$(link host eth0 .promiscuity)" 'promiscuity of the lower'
 	ip -n a link set va promisc off
 	await 2 is 0 host eth0 .allmulti

@@ -77,7 +77,7 @@ t_bond() {
 	local active
 	active=$(link host bond0 .linkinfo.info_data.active_slave)
 	in_ns far timeout 20 tcpdump -lnq -i br0 'arp and arp[6:2] == 1' >"$log.arp" 2>/dev/null &
-	sleep 0.7
+	pause 0.7
 	ip -n host link set "$active" down
 	await 8 grep -q '10.9.0.1 (\|who-has 10.9.0.1 ' "$log.arp"
 	await 4 grep -q 'who-has 10.9.0.2 ' "$log.arp"

@@ -130,7 +130,7 @@ dying_link() {
 	vnic host1 s0 vy b up
 	flood a vx 1
 	flood b vy 1
-	sleep 0.3
+	pause 0.3
 	if [ $((n++ % 2)) = 0 ]; then
 		ip -n host1 link del s0
 		ip netns del host1
@@ -151,7 +151,7 @@ t_deleted_under_tcp() {
 	ip -n b addr add 10.0.0.2/24 dev vb
 	tcp b 10.0.0.2 a 100000000 >/dev/null 2>&1 &
 	local pid=$!
-	sleep 1.5
+	pause 1.5
 	ip -n host link del eth0
 	no ip -n a link show dev va
 	kill "$pid"
@@ -176,7 +176,7 @@ t_unload() {
 		flood host eth0 3
 		(while ip -n host link add link eth0 name vx type vnic && ip -n host link del vx; do :; done) 2>/dev/null &
 		local maker=$!
-		sleep 0.7
+		pause 0.7
 		rmmod vnic
 		no ip -n a link show dev va
 		kill "$maker" 2>/dev/null || true

@@ -110,6 +110,15 @@ no() {
 	fi
 }
 
+# says REGEX: whether a line of the standard input matches, in upper or lower case; grep -qi without a process.
+says() {
+	local line found=1
+	shopt -s nocasematch
+	while [ $found = 1 ] && IFS= read -r line; do [[ ! $line =~ $1 ]] || found=0; done
+	shopt -u nocasematch
+	return $found
+}
+
 # refused REGEX COMMAND...: it must fail and say something that matches.
 refused() {
 	local regex=$1 said
@@ -119,11 +128,14 @@ refused() {
 		echo "this should have been refused: $*"
 		return 1
 	fi
-	grep -qiE -- "$regex" <<<"$said" && return
+	says "$regex" <<<"$said" && return
 	echo "refused, but without a word of /$regex/: $*"
 	echo "it said: $said"
 	return 1
 }
+
+# pause SECONDS: sleeps without a process.
+pause() { read -rt "$1" -u "$never" || true; }
 
 # await SECONDS COMMAND...: it must succeed within that time.
 await() {
@@ -131,7 +143,7 @@ await() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || { echo "did not come true: $*"; "$@" || return 1; return; }
-		sleep 0.05
+		pause 0.05
 	done
 }
 
@@ -227,7 +239,7 @@ leave_test() {
 
 # run FUNCTION 'REQUIREMENTS: sentence'
 run() {
-	local rc
+	local rc file
 	tests=$((tests + 1))
 	# TEST='t_one t_two' runs only these.
 	if [ -n "${TEST:-}" ] && [[ " $TEST " != *" $1 "* ]]; then
@@ -235,7 +247,9 @@ run() {
 		echo "ok $tests - $2 # SKIP not asked for"
 		return
 	fi
-	rm -f "$log" "$log".*
+	# Most tests leave nothing but this, which is written anew.
+	for file in "$log".*; do [ "$file" = "$log.scenario" ] || [ ! -e "$file" ] || rm -f "$file"; done
+	: >"$log"
 	(
 		set -eE
 		point=$BASHPID
@@ -273,8 +287,8 @@ load_module() {
 }
 
 # The server of net(), by two pipes.
-mkfifo "$log-ask" "$log-answer"
-exec {ask}<>"$log-ask" {answer}<>"$log-answer"
+mkfifo "$log-ask" "$log-answer" "$log-never"
+exec {ask}<>"$log-ask" {answer}<>"$log-answer" {never}<>"$log-never"
 python3 -S -E "$SELFTESTS/lib/net.py" serve "$log" "$log.scenario" <"$log-ask" >"$log-answer" &
 server=$!
 
