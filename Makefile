@@ -33,6 +33,9 @@ shell:
 rust-analyzer:
 	@tools/lab/rust-analyzer
 
+netlink:
+	@tools/lab/netlink
+
 update:
 	@LAB_UPDATE=1 tools/lab/offered 7.3 >/dev/null
 	@tools/lab/module >/dev/null
@@ -53,7 +56,8 @@ help:
 	@echo 'make shell             a shell in a virtual machine; KERNEL=7.3|7.2|debug chooses its kernel'
 	@echo 'make module KDIR=DIR   vnic.ko for a prepared kernel tree, in this directory'
 	@echo 'make rust-analyzer     rust-project.json for an editor'
+	@echo 'make netlink            the files of the netlink family, from its specification'
 	@echo 'make update            ask now which kernels Debian offers, and take the newest'
 	@echo 'make clean             what was built from this checkout; distclean: the whole cache'
 
-.PHONY: all module tools demo test bench check shell rust-analyzer update clean distclean help
+.PHONY: all module tools demo test bench check shell rust-analyzer netlink update clean distclean help

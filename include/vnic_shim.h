@@ -133,6 +133,8 @@ void vnic_napi_add(struct net_device *dev, struct napi_struct *napi,
 		   int (*poll)(struct napi_struct *, int));
 void vnic_napi_del(struct napi_struct *napi);
 void vnic_napi_schedule(struct napi_struct *napi);
+int vnic_netdev_change_addr(struct net_device *dev, const u8 *addr,
+			    struct netlink_ext_ack *extack);
 bool vnic_is_manager(const struct net *link_net);
 struct net_device *vnic_notifier_dev(const void *info);
 struct netlink_ext_ack *vnic_notifier_extack(void *info);
@@ -152,5 +154,26 @@ void vnic_extack_set(struct netlink_ext_ack *extack, const char *msg,
 		     size_t len);
 void vnic_extack_attr(struct netlink_ext_ack *extack,
 		      const struct nlattr *attr);
+
+/* genl.c */
+struct genl_info;
+struct netlink_callback;
+
+struct sk_buff *vnic_genl_new(const struct genl_info *info, u8 cmd, void **hdr);
+void vnic_genl_free(struct sk_buff *skb);
+int vnic_genl_reply(struct sk_buff *skb, void *hdr, struct genl_info *info);
+void vnic_genl_multicast(struct sk_buff *skb, void *hdr, struct net *net,
+			 unsigned int group);
+bool vnic_genl_listened(struct net *net, unsigned int group);
+void *vnic_genl_dump_put(struct sk_buff *skb, struct netlink_callback *cb);
+void vnic_genl_end(struct sk_buff *skb, void *hdr);
+void vnic_genl_cancel(struct sk_buff *skb, void *hdr);
+const struct genl_info *vnic_genl_dump_info(struct netlink_callback *cb);
+u32 vnic_genl_maxattr(const struct genl_info *info, u8 kind);
+struct net *vnic_genl_net(const struct genl_info *info);
+bool vnic_genl_capable(const struct sk_buff *skb, struct net *net);
+int vnic_genl_register(void);
+void vnic_genl_unregister(void);
+int vnic_net_id(struct net *net, struct net *peer);
 
 #endif /* _VNIC_SHIM_H */

@@ -6,6 +6,7 @@
 
 #![crate_name = "vnic"]
 
+mod config;
 mod link;
 mod logic;
 mod net;
@@ -13,9 +14,11 @@ mod switch;
 mod vnic;
 
 use crate::net::{
+    genl,
     notifier,
     rtnl_link, //
 };
+use config::Family;
 use kernel::prelude::*;
 
 module! {
@@ -24,7 +27,7 @@ module! {
     authors: ["The vnic developers"],
     description: "Virtual NICs with their own switch, for containers and virtual machines",
     license: "GPL",
-    alias: ["rtnl-link-vnic", "rtnl-link-etherstub"],
+    alias: ["rtnl-link-vnic", "rtnl-link-etherstub", "net-pf-16-proto-16-family-vnic"],
 }
 
 /// Everything that is registered. Dropped from the first field to the last: the kinds go first and
@@ -37,12 +40,14 @@ struct Module {
     etherstub: rtnl_link::Registration<link::etherstub::Etherstub>,
     #[pin]
     events: notifier::Registration<link::events::Events>,
+    family: genl::Registration,
 }
 
 impl kernel::InPlaceModule for Module {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         // Made in this order: the kinds last, so that no device exists before we hear of events.
         try_pin_init!(Self {
+            family: genl::Registration::new()?,
             events <- notifier::Registration::new(),
             etherstub <- rtnl_link::Registration::new(),
             vnic <- rtnl_link::Registration::new(),

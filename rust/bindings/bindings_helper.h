@@ -17,8 +17,11 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <net/dropreason-core.h>
+#include <net/genetlink.h>
 #include <net/netdev_queues.h>
 #include <net/netlink.h>
 #include <net/rtnetlink.h>
 #include <vnic_shim.h>
+#include <linux/vnic.h>
 #include <linux/vnic_link.h>
+#include "vnic-nl-gen.h"

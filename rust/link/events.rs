@@ -3,6 +3,7 @@
 //! What VNICs do when something happens to the device below them (macvlan_device_event()).
 
 use crate::{
+    config::events,
     logic::addr::MacAddr,
     net::{
         netdev::{
@@ -40,10 +41,11 @@ impl Notified for Events {
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
     ) -> Result {
-        if event == Event::PreAddress {
-            if let Some(vnic) = dev.downcast::<Vnic>() {
+        if let Some(vnic) = dev.downcast::<Vnic>() {
+            if event == Event::PreAddress {
                 Vnic::check_address(vnic, info.new_address(), extack, rtnl)?;
             }
+            events::device_event(vnic, event, rtnl);
         }
         match Switch::of(dev, rtnl) {
             Some(switch) => lower_event(&switch, event, dev, info, extack, rtnl),
@@ -86,6 +88,8 @@ fn lower_event(
             ))
         }
         Event::PreUpper => refuse_clash(switch, lower, info, extack, rtnl)?,
+        // Only a description shows it.
+        Event::Name => events::link_changed(switch, rtnl),
         Event::PassOn(event) => switch.for_each_vnic(rtnl, |vnic| vnic.notify(event.into(), rtnl)),
     }
     Ok(())

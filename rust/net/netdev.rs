@@ -257,6 +257,55 @@ impl NetDev {
         to_result(unsafe { bindings::dev_set_mtu(self.as_ptr(), mtu) })
     }
 
+    /// Refuses an MTU that is not within the device's limits, with the core's words.
+    pub(crate) fn check_mtu(&self, mtu: u32, extack: &mut Extack<'_>, _rtnl: Rtnl<'_>) -> Result {
+        // SAFETY: Fields of a live device, written under RTNL.
+        let (min, max) = unsafe { ((*self.as_ptr()).min_mtu, (*self.as_ptr()).max_mtu) };
+        if mtu < min {
+            return Err(extack.refuse(
+                EINVAL,
+                format_args!(
+                    "vnic: MTU {mtu} is below {min}, the least of {}",
+                    self.name()
+                ),
+            ));
+        }
+        if max != 0 && mtu > max {
+            return Err(extack.refuse(
+                EINVAL,
+                format_args!(
+                    "vnic: MTU {mtu} is above {max}, the most of {}",
+                    self.name()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sets the address, telling everyone (`dev_set_mac_address()`).
+    pub(crate) fn change_address(
+        &self,
+        addr: MacAddr,
+        extack: &mut Extack<'_>,
+        _rtnl: Rtnl<'_>,
+    ) -> Result {
+        // SAFETY: `self` is a live Ethernet device, and the caller holds RTNL, which the core asks for.
+        to_result(unsafe {
+            bindings::vnic_netdev_change_addr(self.as_ptr(), addr.bytes().as_ptr(), extack.as_ptr())
+        })
+    }
+
+    /// Brings it up or down (`dev_open()`, `dev_close()`).
+    pub(crate) fn set_up(&self, up: bool, extack: &mut Extack<'_>, _rtnl: Rtnl<'_>) -> Result {
+        if up {
+            // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the core asks for.
+            return to_result(unsafe { bindings::dev_open(self.as_ptr(), extack.as_ptr()) });
+        }
+        // SAFETY: As above.
+        unsafe { bindings::dev_close(self.as_ptr()) };
+        Ok(())
+    }
+
     /// Sends a netdevice notifier event about it.
     pub(crate) fn notify(&self, event: u64, _rtnl: Rtnl<'_>) {
         // SAFETY: `self` is a live `net_device`, and the caller holds RTNL, which the notifier chain asks for.
@@ -283,6 +332,14 @@ impl Name {
     }
 }
 
+impl Name {
+    /// The bytes up to and with the zero.
+    pub(crate) fn with_nul(&self) -> &[u8] {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(15);
+        self.0.get(..=end).unwrap_or(&[])
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(16);
@@ -301,6 +358,12 @@ impl kernel::fmt::Display for Name {
 /// A network namespace, alive at least for `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct Net<'a>(*mut bindings::net, PhantomData<&'a ()>);
+
+impl PartialEq for Net<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.0, other.0)
+    }
+}
 
 impl<'a> Net<'a> {
     /// Makes a reference.
@@ -321,6 +384,12 @@ impl<'a> Net<'a> {
     pub(crate) fn is_init(self) -> bool {
         // SAFETY: No requirements.
         ptr::eq(self.0, unsafe { bindings::vnic_init_net() })
+    }
+
+    /// The number by which this namespace knows `peer`; made, if there is none. Process context.
+    pub(crate) fn id_of(self, peer: Net<'_>) -> i32 {
+        // SAFETY: Both namespaces live.
+        unsafe { bindings::vnic_net_id(self.0, peer.0) }
     }
 
     /// The device with `index` in it.
@@ -623,17 +692,25 @@ impl DevList {
         found
     }
 
-    /// Calls `f` for each that is in the list when its turn comes; `f` may change the list.
-    pub(crate) fn for_each<'a>(&self, rtnl: Rtnl<'a>, mut f: impl FnMut(&'a NetDev)) {
+    /// Calls `f` for each that is in the list when its turn comes, up to the first for which it is
+    /// true; `f` may change the list.
+    pub(crate) fn find<'a>(
+        &self,
+        rtnl: Rtnl<'a>,
+        mut f: impl FnMut(&'a NetDev) -> bool,
+    ) -> Option<&'a NetDev> {
         let mut next = 0;
         while let Some(entry) = self.with(rtnl, |list| list.get(next).copied()) {
             // SAFETY: Held while in the list; once out, it is freed only after RTNL is released.
             let dev = unsafe { NetDev::from_raw::<'a>(entry.as_ptr()) };
-            f(dev);
+            if f(dev) {
+                return Some(dev);
+            }
             // If `f` took this one out, the next one is at the same place.
             if self.with(rtnl, |list| list.get(next) == Some(&entry)) {
                 next += 1;
             }
         }
+        None
     }
 }

@@ -22,6 +22,11 @@ use vnic_bindings as bindings;
 pub(crate) struct Extack<'a>(*mut bindings::netlink_ext_ack, PhantomData<&'a mut ()>);
 
 impl Extack<'_> {
+    /// Nowhere.
+    pub(crate) fn none() -> Self {
+        Self(ptr::null_mut(), PhantomData)
+    }
+
     /// Wraps the C pointer.
     ///
     /// # Safety
@@ -117,6 +122,12 @@ impl Attr<'_> {
         self.array().map_or(0, u32::from_ne_bytes)
     }
 
+    /// As `uint`: four or eight bytes.
+    pub(crate) fn uint(&self) -> u64 {
+        self.array()
+            .map_or_else(|| self.u32().into(), u64::from_ne_bytes)
+    }
+
     /// As an Ethernet address: exactly six bytes.
     pub(crate) fn mac(&self) -> Option<crate::logic::addr::MacAddr> {
         let bytes: [u8; 6] = self.payload().try_into().ok()?;
@@ -192,6 +203,31 @@ impl Message<'_> {
     /// Appends a `u32`.
     pub(crate) fn put_u32(&mut self, kind: u32, value: u32) -> Result {
         self.put(kind, &value.to_ne_bytes())
+    }
+}
+
+impl Message<'_> {
+    /// Appends a `s32`.
+    pub(crate) fn put_i32(&mut self, kind: u32, value: i32) -> Result {
+        self.put(kind, &value.to_ne_bytes())
+    }
+
+    /// Appends a `uint`, in four bytes if it fits (nla_put_uint()).
+    pub(crate) fn put_uint(&mut self, kind: u32, value: u64) -> Result {
+        match u32::try_from(value) {
+            Ok(value) => self.put_u32(kind, value),
+            Err(_) => self.put(kind, &value.to_ne_bytes()),
+        }
+    }
+
+    /// Appends an Ethernet address.
+    pub(crate) fn put_mac(&mut self, kind: u32, addr: crate::logic::addr::MacAddr) -> Result {
+        self.put(kind, addr.bytes())
+    }
+
+    /// Appends the name of a device, with the zero at its end.
+    pub(crate) fn put_name(&mut self, kind: u32, name: crate::net::netdev::Name) -> Result {
+        self.put(kind, name.with_nul())
     }
 }
 

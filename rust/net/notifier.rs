@@ -33,6 +33,8 @@ pub(crate) enum Event {
     PreAddress,
     /// Its address changed.
     Address,
+    /// Its name changed.
+    Name,
     /// It is registered: new, or after a move to another namespace.
     Register,
     /// It goes, or moves to another namespace.
@@ -55,6 +57,7 @@ impl Event {
             bindings::netdev_cmd_NETDEV_CHANGEMTU => Self::Mtu,
             bindings::netdev_cmd_NETDEV_PRE_CHANGEADDR => Self::PreAddress,
             bindings::netdev_cmd_NETDEV_CHANGEADDR => Self::Address,
+            bindings::netdev_cmd_NETDEV_CHANGENAME => Self::Name,
             bindings::netdev_cmd_NETDEV_REGISTER => Self::Register,
             bindings::netdev_cmd_NETDEV_UNREGISTER => Self::Unregister,
             bindings::netdev_cmd_NETDEV_PRE_TYPE_CHANGE => Self::PreType,

@@ -9,6 +9,7 @@ use core::{
     marker::PhantomData, //
 };
 use kernel::types::NotThreadSafe;
+use vnic_bindings as bindings;
 
 /// Evidence that the current task holds RTNL.
 ///
@@ -29,6 +30,17 @@ impl Rtnl<'_> {
         // INVARIANT: By the safety requirements.
         Self(PhantomData, NotThreadSafe)
     }
+}
+
+/// Runs `f` with RTNL held. Sleeps.
+pub(crate) fn locked<R>(f: impl FnOnce(Rtnl<'_>) -> R) -> R {
+    // SAFETY: Process context, and the module's own code calls this with nothing held.
+    unsafe { bindings::rtnl_lock() };
+    // SAFETY: Held until `f` is done with the token, which cannot escape.
+    let result = f(unsafe { Rtnl::assume() });
+    // SAFETY: Taken above, by this task.
+    unsafe { bindings::rtnl_unlock() };
+    result
 }
 
 /// A value that only the holder of RTNL touches.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Constants of the user-space interface: `include/uapi/linux/vnic_link.h` and the core's.
+//! Constants of the user-space interface: `include/uapi/linux/vnic_link.h`, `vnic.h`, and the core's.
 
 use vnic_bindings as bindings;
 
@@ -14,8 +14,50 @@ pub(crate) use vnic_bindings::{
     IFLA_VNIC_FILTER,
     IFLA_VNIC_HOST,
     IFLA_VNIC_PROMISC,
-    IFLA_VNIC_VLAN, //
+    IFLA_VNIC_VLAN,
+    VNIC_A_ADDRESS,
+    VNIC_A_ID,
+    VNIC_A_IFINDEX,
+    VNIC_A_IFNAME,
+    VNIC_A_LINK,
+    VNIC_A_LINK_FILTER,
+    VNIC_A_LINK_HOST,
+    VNIC_A_LINK_IFINDEX,
+    VNIC_A_LINK_IFNAME,
+    VNIC_A_LINK_KIND,
+    VNIC_A_LINK_NAME,
+    VNIC_A_LINK_VNICS,
+    VNIC_A_MTU,
+    VNIC_A_NETNS_ID,
+    VNIC_A_PROMISC_MODE,
+    VNIC_A_STATS_ID,
+    VNIC_A_STATS_IFINDEX,
+    VNIC_A_STATS_RX_BYTES,
+    VNIC_A_STATS_RX_DROP_BACKLOG,
+    VNIC_A_STATS_RX_DROP_DOWN,
+    VNIC_A_STATS_RX_DROP_NOMEM,
+    VNIC_A_STATS_RX_DROP_TOO_LONG,
+    VNIC_A_STATS_RX_GROUP,
+    VNIC_A_STATS_RX_LOCAL,
+    VNIC_A_STATS_RX_PACKETS,
+    VNIC_A_STATS_TX_BYTES,
+    VNIC_A_STATS_TX_DROP_FANOUT,
+    VNIC_A_STATS_TX_DROP_MISS,
+    VNIC_A_STATS_TX_DROP_NOMEM,
+    VNIC_A_STATS_TX_DROP_REFUSED,
+    VNIC_A_STATS_TX_DROP_SHORT,
+    VNIC_A_STATS_TX_DROP_UPLINK,
+    VNIC_A_STATS_TX_GROUP,
+    VNIC_A_STATS_TX_LOCAL,
+    VNIC_A_STATS_TX_PACKETS,
+    VNIC_A_UP,
+    VNIC_A_VLAN, //
 };
+
+/// `VNIC_LINK_KIND_NIC`.
+pub(crate) const VNIC_LINK_KIND_NIC: u32 = bindings::vnic_link_kind_VNIC_LINK_KIND_NIC;
+/// `VNIC_LINK_KIND_ETHERSTUB`.
+pub(crate) const VNIC_LINK_KIND_ETHERSTUB: u32 = bindings::vnic_link_kind_VNIC_LINK_KIND_ETHERSTUB;
 
 /// `VNIC_PROMISC_OFF`.
 pub(crate) const VNIC_PROMISC_OFF: u8 = bindings::vnic_promisc_VNIC_PROMISC_OFF as u8;

@@ -249,6 +249,16 @@ void vnic_napi_schedule(struct napi_struct *napi)
  * Whether the calling task manages links of @link_net: it asks from that
  * namespace and has CAP_NET_ADMIN over it. A kernel thread never does.
  */
+/* Sets the address as "ip link set" does, telling everyone. RTNL. */
+int vnic_netdev_change_addr(struct net_device *dev, const u8 *addr,
+			    struct netlink_ext_ack *extack)
+{
+	struct sockaddr_storage ss = { .ss_family = dev->type };
+
+	memcpy(((struct sockaddr *)&ss)->sa_data, addr, ETH_ALEN);
+	return dev_set_mac_address(dev, &ss, extack);
+}
+
 bool vnic_is_manager(const struct net *link_net)
 {
 	if ((current->flags & PF_KTHREAD) || !current->nsproxy)

@@ -16,6 +16,7 @@ mod fanout;
 mod forward;
 
 use crate::{
+    config::events,
     logic::addr::{
         Key,
         KeyVlan,
@@ -25,6 +26,7 @@ use crate::{
         lower::Lower,
         napi::Napi,
         netdev::{
+            Dev,
             DevList,
             NetDev, //
         },
@@ -40,11 +42,13 @@ use crate::{
             Group,
             GroupMap, //
         },
+        uapi, //
     },
     vnic::Vnic,
 };
 use core::sync::atomic::{
     AtomicBool,
+    AtomicU64,
     Ordering, //
 };
 use kernel::{
@@ -57,6 +61,19 @@ const FANOUT_QUEUE: u32 = 1024;
 
 /// The untagged side of a link, on which the host's own interface is.
 const UNTAGGED: KeyVlan = KeyVlan::new(0);
+
+/// The switches that are attached, in the order of their numbers.
+static ATTACHED: RtnlCell<KVec<Arc<Switch>>> = RtnlCell::new(KVec::new());
+
+/// The number of the last switch that was attached.
+static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+fn with_attached<R>(rtnl: Rtnl<'_>, f: impl FnOnce(&mut KVec<Arc<Switch>>) -> R) -> R {
+    let mut all = ATTACHED.take(rtnl);
+    let result = f(&mut all);
+    ATTACHED.set(all, rtnl);
+    result
+}
 
 /// A virtual switch.
 #[pin_data]
@@ -89,6 +106,8 @@ pub(crate) struct Switch {
     users: RtnlCell<usize>,
     /// The lower's address as it is in `addresses`.
     host_address: RtnlCell<Option<MacAddr>>,
+    /// Its place among the attached, from when it was attached.
+    number: RtnlCell<u64>,
     rx: RtnlCell<Option<rx_handler::Registration<Switch>>>,
     egress: RtnlCell<Option<netfilter::Registration<Switch>>>,
 }
@@ -116,6 +135,7 @@ impl Switch {
                 vnics: DevList::new(),
                 users: RtnlCell::new(0),
                 host_address: RtnlCell::new(None),
+                number: RtnlCell::new(0),
                 rx: RtnlCell::new(None),
                 egress: RtnlCell::new(None),
             }? Error),
@@ -130,11 +150,63 @@ impl Switch {
         }
         self.set_host_address(Some(self.lower.address()), rtnl)?;
         self.napi.start(self.clone(), rtnl);
-        let attached = rx_handler::Registration::new(&self.lower, self.clone(), rtnl).map(|rx| {
+        let attached = self.enlist(rtnl).and_then(|()| {
+            let rx = rx_handler::Registration::new(&self.lower, self.clone(), rtnl)?;
             self.rx.set(Some(rx), rtnl);
             self.hook(rtnl);
+            Ok(())
         });
         attached.inspect_err(|_| self.detach(rtnl))
+    }
+
+    fn enlist(self: &Arc<Self>, rtnl: Rtnl<'_>) -> Result {
+        let number = LAST_NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.number.set(number, rtnl);
+        Ok(with_attached(rtnl, |all| {
+            all.push(self.clone(), GFP_KERNEL)
+        })?)
+    }
+
+    /// Its place among the attached switches: it only grows.
+    pub(crate) fn number(&self, rtnl: Rtnl<'_>) -> u64 {
+        self.number.get(rtnl)
+    }
+
+    /// The attached switch with the least number above `number`.
+    pub(crate) fn next(number: u64, rtnl: Rtnl<'_>) -> Option<Arc<Self>> {
+        with_attached(rtnl, |all| {
+            all.iter()
+                .find(|switch| switch.number(rtnl) > number)
+                .cloned()
+        })
+    }
+
+    /// The first VNIC of any switch for which `f` is true.
+    pub(crate) fn find_vnic<'a>(
+        rtnl: Rtnl<'a>,
+        f: impl Fn(&Dev<Vnic>) -> bool,
+    ) -> Option<&'a Dev<Vnic>> {
+        let mut number = 0;
+        while let Some(switch) = Self::next(number, rtnl) {
+            number = switch.number(rtnl);
+            let found = switch.find_own(rtnl, &f);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// The first of its VNICs for which `f` is true.
+    pub(crate) fn find_own<'a>(
+        &self,
+        rtnl: Rtnl<'a>,
+        mut f: impl FnMut(&'a Dev<Vnic>) -> bool,
+    ) -> Option<&'a Dev<Vnic>> {
+        let dev = self
+            .vnics
+            .find(rtnl, |dev| dev.downcast::<Vnic>().is_some_and(&mut f))?;
+        dev.downcast::<Vnic>()
     }
 
     fn is_attached(&self, rtnl: Rtnl<'_>) -> bool {
@@ -167,6 +239,9 @@ impl Switch {
     pub(crate) fn detach(&self, rtnl: Rtnl<'_>) {
         self.unhook(rtnl);
         self.rx.set(None, rtnl);
+        with_attached(rtnl, |all| {
+            all.retain(|switch| !core::ptr::eq(&**switch, self))
+        });
         self.napi.stop(rtnl);
         // No address is left to find, so this cannot fail.
         let _ = self.set_host_address(None, rtnl);
@@ -214,6 +289,20 @@ impl Switch {
             self.hook(rtnl);
         } else {
             self.unhook(rtnl);
+        }
+        if self.is_attached(rtnl) {
+            events::link_changed(self, rtnl);
+        }
+    }
+
+    /// How the lower device lets the frames of VNICs in (`enum vnic_filter`).
+    pub(crate) fn filter(&self) -> u8 {
+        if self.stub {
+            uapi::VNIC_FILTER_NONE
+        } else if self.lower.has_no_unicast_filter() {
+            uapi::VNIC_FILTER_PROMISC
+        } else {
+            uapi::VNIC_FILTER_EXACT
         }
     }
 
@@ -284,15 +373,10 @@ impl Switch {
     }
 
     /// Calls `f` for each VNIC.
-    pub(crate) fn for_each_vnic<'a>(
-        &self,
-        rtnl: Rtnl<'a>,
-        mut f: impl FnMut(&'a crate::net::netdev::Dev<Vnic>),
-    ) {
-        self.vnics.for_each(rtnl, |dev| {
-            if let Some(vnic) = dev.downcast::<Vnic>() {
-                f(vnic);
-            }
+    pub(crate) fn for_each_vnic<'a>(&self, rtnl: Rtnl<'a>, mut f: impl FnMut(&'a Dev<Vnic>)) {
+        self.find_own(rtnl, |vnic| {
+            f(vnic);
+            false
         });
     }
 }

@@ -7,6 +7,7 @@ use super::{
     Vnic, //
 };
 use crate::{
+    config::events,
     link,
     logic::{
         addr::{
@@ -125,6 +126,7 @@ impl LinkOps for Vnic {
             address: RtnlCell::new(None),
             unicast: RtnlCell::new(KVec::new()),
             multicast: RtnlCell::new(KVec::new()),
+            announced: RtnlCell::new(false),
             asked: RtnlCell::new(super::rx_mode::Asked::default()),
         })
     }
@@ -134,6 +136,8 @@ impl LinkOps for Vnic {
         dev.link_upper(lower, extack, rtnl)?;
         Self::follow_state(dev, rtnl);
         dev.link_event(rtnl);
+        dev.data().announced.set(true, rtnl);
+        events::added(dev, rtnl);
         Ok(())
     }
 
@@ -158,8 +162,8 @@ impl LinkOps for Vnic {
             refuse_subject(data.lower(), extack)?;
         }
         if let Some(promisc) = promisc {
-            data.promisc.store(promisc as u8, Ordering::Relaxed);
-            data.apply_flags(dev, rtnl);
+            Self::set_promisc(dev, promisc, rtnl);
+            events::changed(dev, rtnl);
         }
         if let Some(on) = host {
             data.switch.set_host(on, rtnl);
@@ -179,20 +183,13 @@ impl LinkOps for Vnic {
 
     fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result {
         let data = dev.data();
-        let filter = if data.switch.is_stub() {
-            uapi::VNIC_FILTER_NONE
-        } else if data.lower().has_no_unicast_filter() {
-            uapi::VNIC_FILTER_PROMISC
-        } else {
-            uapi::VNIC_FILTER_EXACT
-        };
         message.put_u16(uapi::IFLA_VNIC_VLAN, data.vid)?;
         message.put_u8(
             uapi::IFLA_VNIC_PROMISC,
             data.promisc.load(Ordering::Relaxed),
         )?;
         message.put_u8(uapi::IFLA_VNIC_HOST, data.switch.host().into())?;
-        message.put_u8(uapi::IFLA_VNIC_FILTER, filter)?;
+        message.put_u8(uapi::IFLA_VNIC_FILTER, data.switch.filter())?;
         message.put_u32(uapi::IFLA_VNIC_COUNT, data.switch.vnic_count())
     }
 

@@ -67,7 +67,8 @@ pub(crate) enum Promisc {
 }
 
 impl Promisc {
-    fn of(value: u8) -> Option<Self> {
+    /// The mode of that number.
+    pub(crate) fn of(value: u8) -> Option<Self> {
         [Self::Off, Self::Own, Self::All]
             .into_iter()
             .find(|promisc| *promisc as u8 == value)
@@ -101,6 +102,8 @@ pub(crate) struct Vnic {
     unicast: RtnlCell<KVec<MacAddr>>,
     /// Multicast addresses likewise.
     multicast: RtnlCell<KVec<MacAddr>>,
+    /// Whether it is registered for good and its coming was told.
+    announced: RtnlCell<bool>,
     /// What was asked of the switch and of the lower device.
     asked: RtnlCell<rx_mode::Asked>,
 }
@@ -135,6 +138,11 @@ impl Vnic {
         self.id
     }
 
+    /// Whether its coming was told.
+    pub(crate) fn is_announced(&self, rtnl: Rtnl<'_>) -> bool {
+        self.announced.get(rtnl)
+    }
+
     /// Whether it wants all group frames of its VLAN.
     pub(crate) fn is_wide(&self) -> bool {
         self.wide.load(Ordering::Relaxed)
@@ -150,8 +158,15 @@ impl Vnic {
         dev.is_promisc() && self.promisc() == Some(Promisc::All)
     }
 
-    fn promisc(&self) -> Option<Promisc> {
+    /// What promiscuous mode means for it.
+    pub(crate) fn promisc(&self) -> Option<Promisc> {
         Promisc::of(self.promisc.load(Ordering::Relaxed))
+    }
+
+    /// Sets what promiscuous mode means for it.
+    pub(crate) fn set_promisc(dev: &Dev<Self>, promisc: Promisc, rtnl: Rtnl<'_>) {
+        dev.data().promisc.store(promisc as u8, Ordering::Relaxed);
+        dev.data().apply_flags(dev, rtnl);
     }
 
     /// The device below.

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Configuration by netlink: the family "vnic" (Documentation/netlink/specs/vnic.yaml).
+
+#![deny(unsafe_code)]
+
+mod change;
+pub(crate) mod events;
+mod show;
+
+use crate::{
+    net::{
+        self,
+        genl::{
+            Command,
+            Dump,
+            Handlers,
+            Request, //
+        },
+        netdev::{
+            Dev,
+            Net, //
+        },
+        netlink::{
+            Attrs,
+            Extack,
+            Message, //
+        },
+        rtnl::Rtnl,
+        uapi, //
+    },
+    switch::Switch,
+    vnic::Vnic,
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What the operations of the family do.
+pub(crate) struct Family;
+
+impl Handlers for Family {
+    fn link_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        let switch = named_link(request, rtnl)?;
+        request.reply(Command::LinkGet, |message| show::link(&switch, message))
+    }
+
+    fn link_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        let viewer = dump.net();
+        let [mut place, _] = dump.cursor();
+        while let Some(switch) = Switch::next(place, rtnl) {
+            place = switch.number(rtnl);
+            if switch.lower().net() == viewer
+                && !dump.put([place, 0], |message| show::link(&switch, message))
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn link_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        let switch = named_link(request, rtnl)?;
+        change::link(request, &switch, rtnl)
+    }
+
+    fn vnic_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        let ids = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
+        let vnic = named_vnic(
+            request.net(),
+            request.attrs(),
+            ids,
+            &mut request.extack(),
+            rtnl,
+        )?;
+        let viewer = request.net();
+        request.reply(Command::VnicGet, |message| {
+            show::vnic(vnic, viewer, message)
+        })
+    }
+
+    fn vnic_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        let viewer = dump.net();
+        let only = match dump.attrs().get(uapi::VNIC_A_LINK) {
+            Some(attr) => match viewer.device(attr.u32(), rtnl) {
+                Some(lower) => Some(lower),
+                None => {
+                    return Err(dump.extack().refuse_attr(
+                        &attr,
+                        ENODEV,
+                        format_args!("vnic: there is no device {}", attr.u32()),
+                    ));
+                }
+            },
+            None => None,
+        };
+        let wanted =
+            |vnic: &Dev<Vnic>| only.is_none_or(|only| core::ptr::eq(only, vnic.data().lower()));
+        dump_vnics(dump, rtnl, wanted, |vnic, message| {
+            show::vnic(vnic, viewer, message)
+        });
+        Ok(())
+    }
+
+    fn vnic_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        let ids = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
+        let vnic = named_vnic(
+            request.net(),
+            request.attrs(),
+            ids,
+            &mut request.extack(),
+            rtnl,
+        )?;
+        change::vnic(request, vnic, rtnl)
+    }
+
+    fn stats_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        let ids = (uapi::VNIC_A_STATS_ID, uapi::VNIC_A_STATS_IFINDEX);
+        let vnic = named_vnic(
+            request.net(),
+            request.attrs(),
+            ids,
+            &mut request.extack(),
+            rtnl,
+        )?;
+        request.reply(Command::StatsGet, |message| show::stats(vnic, message))
+    }
+
+    fn stats_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        dump_vnics(dump, rtnl, |_| true, show::stats);
+        Ok(())
+    }
+}
+
+/// The link that a request names.
+fn named_link(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result<Arc<Switch>> {
+    let mut extack = request.extack();
+    let Some(attr) = request.attrs().get(uapi::VNIC_A_LINK_IFINDEX) else {
+        return Err(extack.refuse(EINVAL, format_args!("vnic: which link? give its ifindex")));
+    };
+    let index = attr.u32();
+    let Some(lower) = request.net().device(index, rtnl) else {
+        return Err(extack.refuse_attr(
+            &attr,
+            ENODEV,
+            format_args!("vnic: there is no device {index} in this namespace"),
+        ));
+    };
+    match Switch::of(lower, rtnl) {
+        Some(switch) => Ok(switch),
+        None => Err(extack.refuse_attr(
+            &attr,
+            ENODEV,
+            format_args!("vnic: {} has no VNICs", lower.name()),
+        )),
+    }
+}
+
+/// Whether a namespace shows a VNIC: the VNIC or its link is there.
+fn shows(viewer: Net<'_>, vnic: &Dev<Vnic>) -> bool {
+    vnic.net() == viewer || vnic.data().lower().net() == viewer
+}
+
+/// The VNIC that a request names by one of two attributes: its number, or its device's index.
+fn named_vnic<'a>(
+    viewer: Net<'a>,
+    attrs: Attrs<'_>,
+    (id, index): (u32, u32),
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'a>,
+) -> Result<&'a Dev<Vnic>> {
+    if let Some(attr) = attrs.get(id) {
+        let id = attr.uint();
+        return match Switch::find_vnic(rtnl, |vnic| vnic.data().id() == id && shows(viewer, vnic)) {
+            Some(vnic) => Ok(vnic),
+            None => Err(extack.refuse_attr(
+                &attr,
+                ENODEV,
+                format_args!("vnic: this namespace knows no VNIC {id}"),
+            )),
+        };
+    }
+    let Some(attr) = attrs.get(index) else {
+        return Err(extack.refuse(
+            EINVAL,
+            format_args!("vnic: which VNIC? give its id or its ifindex"),
+        ));
+    };
+    let Some(dev) = viewer.device(attr.u32(), rtnl) else {
+        return Err(extack.refuse_attr(
+            &attr,
+            ENODEV,
+            format_args!("vnic: there is no device {} in this namespace", attr.u32()),
+        ));
+    };
+    dev.downcast::<Vnic>().ok_or_else(|| {
+        extack.refuse_attr(
+            &attr,
+            net::eopnotsupp(),
+            format_args!("vnic: {} is no VNIC", dev.name()),
+        )
+    })
+}
+
+/// Describes the VNICs that the reader's namespace shows, in the order of their switches and of
+/// their numbers, which only grow: however many calls it takes, none that stays is missed.
+fn dump_vnics(
+    dump: &mut Dump<'_>,
+    rtnl: Rtnl<'_>,
+    wanted: impl Fn(&Dev<Vnic>) -> bool,
+    fill: impl Fn(&Dev<Vnic>, &mut Message<'_>) -> Result,
+) {
+    let viewer = dump.net();
+    let [mut place, mut last] = dump.cursor();
+    // The switch on which the last call ended comes first, unless it is gone.
+    let mut before = place.saturating_sub(1);
+    while let Some(switch) = Switch::next(before, rtnl) {
+        if switch.number(rtnl) != place {
+            last = 0;
+        }
+        place = switch.number(rtnl);
+        before = place;
+        let full = switch.find_own(rtnl, |vnic| {
+            let id = vnic.data().id();
+            id > last
+                && shows(viewer, vnic)
+                && wanted(vnic)
+                && !dump.put([place, id], |message| fill(vnic, message))
+        });
+        if full.is_some() {
+            return;
+        }
+    }
+}

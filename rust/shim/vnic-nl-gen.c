@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/vnic.yaml */
+/* YNL-GEN kernel source */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include "vnic-nl-gen.h"
+
+#include <uapi/linux/vnic.h>
+#include <linux/vnic_link.h>
+
+/* Integer value ranges */
+static const struct netlink_range_validation vnic_a_link_ifindex_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+static const struct netlink_range_validation vnic_a_link_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+static const struct netlink_range_validation vnic_a_ifindex_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+static const struct netlink_range_validation vnic_a_stats_ifindex_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+/* VNIC_CMD_LINK_GET - do */
+static const struct nla_policy vnic_link_get_nl_policy[VNIC_A_LINK_IFINDEX + 1] = {
+	[VNIC_A_LINK_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_link_ifindex_range),
+};
+
+/* VNIC_CMD_VNIC_GET - do */
+static const struct nla_policy vnic_vnic_get_do_nl_policy[VNIC_A_IFINDEX + 1] = {
+	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
+};
+
+/* VNIC_CMD_VNIC_GET - dump */
+static const struct nla_policy vnic_vnic_get_dump_nl_policy[VNIC_A_LINK + 1] = {
+	[VNIC_A_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_link_range),
+};
+
+/* VNIC_CMD_LINK_SET - do */
+static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
+	[VNIC_A_LINK_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_link_ifindex_range),
+	[VNIC_A_LINK_HOST] = NLA_POLICY_MAX(NLA_U8, 1),
+};
+
+/* VNIC_CMD_VNIC_SET - do */
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_PROMISC_MODE + 1] = {
+	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
+	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
+	[VNIC_A_MTU] = { .type = NLA_U32, },
+	[VNIC_A_UP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VNIC_A_PROMISC_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
+};
+
+/* VNIC_CMD_STATS_GET - do */
+static const struct nla_policy vnic_stats_get_nl_policy[VNIC_A_STATS_IFINDEX + 1] = {
+	[VNIC_A_STATS_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_STATS_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_stats_ifindex_range),
+};
+
+/* Ops table for vnic */
+static const struct genl_split_ops vnic_nl_ops[] = {
+	{
+		.cmd		= VNIC_CMD_LINK_GET,
+		.doit		= vnic_nl_link_get_doit,
+		.policy		= vnic_link_get_nl_policy,
+		.maxattr	= VNIC_A_LINK_IFINDEX,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VNIC_CMD_LINK_GET,
+		.dumpit	= vnic_nl_link_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VNIC_CMD_VNIC_GET,
+		.doit		= vnic_nl_vnic_get_doit,
+		.policy		= vnic_vnic_get_do_nl_policy,
+		.maxattr	= VNIC_A_IFINDEX,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_VNIC_GET,
+		.dumpit		= vnic_nl_vnic_get_dumpit,
+		.policy		= vnic_vnic_get_dump_nl_policy,
+		.maxattr	= VNIC_A_LINK,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VNIC_CMD_LINK_SET,
+		.doit		= vnic_nl_link_set_doit,
+		.policy		= vnic_link_set_nl_policy,
+		.maxattr	= VNIC_A_LINK_HOST,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_VNIC_SET,
+		.doit		= vnic_nl_vnic_set_doit,
+		.policy		= vnic_vnic_set_nl_policy,
+		.maxattr	= VNIC_A_PROMISC_MODE,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_STATS_GET,
+		.doit		= vnic_nl_stats_get_doit,
+		.policy		= vnic_stats_get_nl_policy,
+		.maxattr	= VNIC_A_STATS_IFINDEX,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VNIC_CMD_STATS_GET,
+		.dumpit	= vnic_nl_stats_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+};
+
+static const struct genl_multicast_group vnic_nl_mcgrps[] = {
+	[VNIC_NLGRP_CONFIG] = { "config", },
+};
+
+struct genl_family vnic_nl_family __ro_after_init = {
+	.name		= VNIC_FAMILY_NAME,
+	.version	= VNIC_FAMILY_VERSION,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.module		= THIS_MODULE,
+	.split_ops	= vnic_nl_ops,
+	.n_split_ops	= ARRAY_SIZE(vnic_nl_ops),
+	.mcgrps		= vnic_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(vnic_nl_mcgrps),
+};

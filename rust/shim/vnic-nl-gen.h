@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/vnic.yaml */
+/* YNL-GEN kernel header */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#ifndef _LINUX_VNIC_GEN_H
+#define _LINUX_VNIC_GEN_H
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include <uapi/linux/vnic.h>
+#include <linux/vnic_link.h>
+
+#define VNIC_NAME_LEN	15
+
+int vnic_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_link_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vnic_nl_vnic_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_vnic_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vnic_nl_link_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_vnic_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_stats_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+
+enum {
+	VNIC_NLGRP_CONFIG,
+};
+
+extern struct genl_family vnic_nl_family;
+
+#endif /* _LINUX_VNIC_GEN_H */
