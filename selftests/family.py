@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# lab: cpus=1 timeout=150
+"""
+The netlink family "vnic", by the kernel's own library for specifications (tools/net/ynl): what it shows, to whom, what it changes, what it
+refuses, what it tells. Documentation/netlink/specs/vnic.yaml is all that the library knows of it.
+"""
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SPEC = os.path.join(os.path.dirname(HERE), "Documentation/netlink/specs/vnic.yaml")
+YNL = os.path.join(os.environ["KSRC"], "tools/net/ynl/pyynl")
+SLOW = int(os.environ.get("SLOW", "4" if os.path.exists("/proc/lockdep_stats") else "1"))
+sys.path.insert(0, YNL)
+from lib import NlError, YnlFamily  # pylint: disable=wrong-import-position,import-error
+
+HOST = os.open("/proc/self/ns/net", os.O_RDONLY)
+NOBODY = 65534
+
+
+def ip(*words, netns=None, batch=None):
+    """ip(8); what it prints as JSON, if it prints any."""
+    command = ["ip"] + (["-n", netns] if netns else []) + (["-batch", "-"] if batch else []) + list(words)
+    done = subprocess.run(command, input=batch, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def link(name, netns=None):
+    return json.loads(ip("-d", "-j", "link", "show", "dev", name, netns=netns))[0]
+
+
+def family(netns=None):
+    """A socket of the family, in a namespace."""
+    if not netns:
+        return YnlFamily(SPEC, schema="")
+    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    os.setns(there, os.CLONE_NEWNET)
+    try:
+        return YnlFamily(SPEC, schema="")
+    finally:
+        os.setns(HOST, os.CLONE_NEWNET)
+        os.close(there)
+
+
+def same(wanted, got, what):
+    if wanted != got:
+        raise AssertionError(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def refused(number, words, request):
+    """The request fails with that error and a sentence that has each of the words."""
+    try:
+        request()
+    except NlError as error:
+        said = (error.nl_msg.extack or {}).get("msg", "")
+        same(errno.errorcode[number], errno.errorcode[abs(error.error)], f"error ({said})")
+        for word in words:
+            if word not in said:
+                raise AssertionError(f"refused without the word {word!r}: {said!r}") from error
+        return error
+    raise AssertionError("this should have been refused")
+
+
+class World:
+    """A dummy and an etherstub, a VNIC in the namespace web and one beside the stub."""
+
+    def __init__(self):
+        for name in ("web", "other"):
+            ip("netns", "add", name)
+        ip("link", "add", "stub0", "type", "etherstub")
+        ip("link", "add", "d0", "address", "02:00:00:00:00:f0", "up", "type", "dummy")
+        ip("link", "add", "link", "d0", "name", "web0", "netns", "web", "address", "02:00:00:00:00:01", "type", "vnic", "vlan", "10")
+        ip("link", "add", "link", "stub0", "name", "v1", "address", "02:00:00:00:00:02", "type", "vnic", "promisc", "off")
+        self.host = family()
+        by_name = {vnic["ifname"]: vnic for vnic in self.host.dump("vnic-get", {})}
+        self.web0, self.v1 = by_name["web0"], by_name["v1"]
+
+    def vnic(self, number):
+        return self.host.do("vnic-get", {"id": number})
+
+    def close(self):
+        self.host.close()
+        for name in ("web", "other"):
+            ip("netns", "del", name)
+        for name in ("d0", "stub0"):
+            ip("link", "del", name)
+
+
+def shows(world):
+    links = {entry["ifname"]: entry for entry in world.host.dump("link-get", {})}
+    same({"d0", "stub0"}, set(links), "links")
+    index = link("d0")["ifindex"]
+    same({"ifindex": index, "ifname": "d0", "kind": "nic", "host": 1, "filter": "promisc", "vnics": 1}, links["d0"], "d0")
+    same("etherstub none", f"{links['stub0']['kind']} {links['stub0']['filter']}", "stub0")
+    same(links["d0"], world.host.do("link-get", {"ifindex": index}), "the same by itself")
+    data = link("web0", "web")
+    netns = json.loads(ip("-j", "netns", "list-id"))
+    id_of = {entry.get("name"): entry["nsid"] for entry in netns}
+    same({"id": world.web0["id"], "link": index, "link-name": "d0", "ifindex": data["ifindex"], "ifname": "web0", "netns-id": id_of["web"],
+          "vlan": 10, "address": "02:00:00:00:00:01", "mtu": 1500, "up": 0, "promisc-mode": "own"}, world.web0, "web0")
+    same(world.web0, world.vnic(world.web0["id"]), "the same by its id")
+    same(world.v1, world.host.do("vnic-get", {"ifindex": link("v1")["ifindex"]}), "v1 by its ifindex")
+    same("off", world.v1["promisc-mode"], "mode of v1")
+    same([world.v1], world.host.dump("vnic-get", {"link": links["stub0"]["ifindex"]}), "the VNICs of one link")
+
+
+def views(world):
+    with family("web") as web, family("other") as other:
+        mine = web.dump("vnic-get", {})
+        same(["web0"], [vnic["ifname"] for vnic in mine], "what the container sees")
+        same(set(), {"link", "link-name", "netns-id"} & set(mine[0]), "of a link elsewhere it sees nothing")
+        same([], web.dump("link-get", {}), "links of the container")
+        same([world.web0["id"]], [stats["id"] for stats in web.dump("stats-get", {})], "counters of the container")
+        same([], other.dump("vnic-get", {}), "what a stranger sees")
+        refused(errno.ENODEV, [str(world.web0["id"])], lambda: other.do("vnic-get", {"id": world.web0["id"]}))
+        refused(errno.ENODEV, [], lambda: web.do("vnic-get", {"id": world.v1["id"]}))
+
+
+def changes(world):
+    number = world.web0["id"]
+    world.host.do("vnic-set", {"id": number, "mtu": 1400, "up": 1, "address": "02:00:00:00:00:11", "promisc-mode": "all"})
+    now = world.vnic(number)
+    same([1400, 1, "02:00:00:00:00:11", "all"], [now[key] for key in ("mtu", "up", "address", "promisc-mode")], "after the change")
+    data = link("web0", "web")
+    same([1400, True, "02:00:00:00:00:11", "all"],
+         [data["mtu"], "UP" in data["flags"], data["address"], data["linkinfo"]["info_data"]["promisc"]], "the device")
+    index = link("d0")["ifindex"]
+    world.host.do("link-set", {"ifindex": index, "host": 0})
+    same(0, world.host.do("link-get", {"ifindex": index})["host"], "host")
+    same(False, link("web0", "web")["linkinfo"]["info_data"]["host"], "host as ip shows it")
+    world.host.do("vnic-set", {"id": number, "up": 0})
+    same(0, world.vnic(number)["up"], "down again")
+
+
+def all_or_nothing(world):
+    number = world.web0["id"]
+    ip("link", "add", "link", "d0", "name", "rival", "address", "02:00:00:00:00:22", "type", "vnic", "vlan", "10")
+    before = world.vnic(number), link("web0", "web")
+    world_set = lambda **values: world.host.do("vnic-set", {"id": number, "mtu": 1400, "promisc-mode": "off", "up": 1, **values})
+    refused(errno.EEXIST, ["02:00:00:00:00:22", "rival"], lambda: world_set(address="02:00:00:00:00:22"))
+    refused(errno.EADDRNOTAVAIL, ["01:00:5e:00:00:01"], lambda: world_set(address="01:00:5e:00:00:01"))
+    refused(errno.EINVAL, ["9000", "1500"], lambda: world_set(mtu=9000))
+    refused(errno.EINVAL, ["10", "68"], lambda: world_set(mtu=10))
+    same(before, (world.vnic(number), link("web0", "web")), "after the refusals")
+
+
+def strangers(world):
+    """Whoever is not the manager, with the capability where he is, or without it where the link is."""
+    before = world.vnic(world.web0["id"]), link("web0", "web"), link("d0")["linkinfo"]
+    index = link("web0", "web")["ifindex"]
+    with family("web") as web, family("other") as other:
+        refused(errno.EPERM, ["web0"], lambda: web.do("vnic-set", {"ifindex": index, "mtu": 1300}))
+        refused(errno.EPERM, ["web0"], lambda: web.do("vnic-set", {"id": world.web0["id"], "up": 1}))
+        refused(errno.ENODEV, [], lambda: other.do("vnic-set", {"id": world.web0["id"], "mtu": 1300}))
+    as_nobody(lambda: refused(errno.EPERM, ["web0"], lambda: family().do("vnic-set", {"id": world.web0["id"], "mtu": 1300})))
+    as_nobody(lambda: refused(errno.EPERM, ["d0"], lambda: family().do("link-set", {"ifindex": link("d0")["ifindex"], "host": 0})))
+    # A socket of root's in the hands of somebody else is worth no more.
+    as_nobody(lambda: refused(errno.EPERM, ["web0"], lambda: world.host.do("vnic-set", {"id": world.web0["id"], "mtu": 1300})))
+    in_user_namespace(world)
+    same(before, (world.vnic(world.web0["id"]), link("web0", "web"), link("d0")["linkinfo"]), "after the refusals")
+
+
+def in_child(action):
+    """Runs it in a child; what it complains of is complained of here."""
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        try:
+            action()
+            os._exit(0)
+        except BaseException:  # pylint: disable=broad-exception-caught
+            traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+            os._exit(1)
+    same(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "exit status of the child")
+
+
+def as_nobody(action):
+    def run():
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        action()
+    in_child(run)
+
+
+def in_user_namespace(world):
+    """A VNIC of its own, and all capabilities there: that is not enough."""
+    ready, go = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+            os.write(ready[1], b".")
+            os.read(go[0], 1)
+            own = family()
+            vnic = own.dump("vnic-get", {})[0]
+            refused(errno.EPERM, ["guest"], lambda: own.do("vnic-set", {"id": vnic["id"], "mtu": 1300}))
+            status = 0
+        finally:
+            os._exit(status)
+    os.read(ready[0], 1)
+    ip("link", "add", "link", "d0", "name", "guest", "netns", str(child), "type", "vnic")
+    os.write(go[1], b".")
+    same(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "exit status in the user namespace")
+    for fd in ready + go:
+        os.close(fd)
+
+
+def nonsense(world):
+    host = world.host
+    refused(errno.EINVAL, ["ifindex"], lambda: host.do("link-get", {}))
+    refused(errno.EINVAL, ["id", "ifindex"], lambda: host.do("vnic-get", {}))
+    refused(errno.ENODEV, ["9999"], lambda: host.do("vnic-get", {"id": 9999}))
+    refused(errno.ENODEV, ["9999"], lambda: host.do("vnic-get", {"ifindex": 9999}))
+    refused(errno.EOPNOTSUPP, ["d0"], lambda: host.do("vnic-get", {"ifindex": link("d0")["ifindex"]}))
+    refused(errno.ENODEV, ["lo"], lambda: host.do("link-get", {"ifindex": 1}))
+    refused(errno.ENODEV, ["9999"], lambda: host.dump("vnic-get", {"link": 9999}))
+    for request in ({"ifindex": 0}, {"id": 0}, {"ifindex": 1 << 31}):
+        error = refused(errno.ERANGE, [], lambda request=request: host.do("vnic-get", request))
+        same(True, "bad-attr" in error.nl_msg.extack or "bad-attr-offs" in error.nl_msg.extack, f"the attribute at fault is named ({request})")
+    for values in ({"up": 2}, {"promisc-mode": 3}):
+        refused(errno.ERANGE, [], lambda values=values: host.do("vnic-set", {"id": world.v1["id"], **values}))
+    refused(errno.ERANGE, [], lambda: host.do("vnic-set", {"id": world.v1["id"], "address": "02:00:00:00:00"}))
+
+
+def complete_dump(world):
+    """A dump that takes many calls, while VNICs come and go around those that stay."""
+    ip(batch="".join(f"link add link stub0 name s{n} type vnic\n" for n in range(300)))
+    staying = {f"s{n}" for n in range(300)}
+    ip(batch="".join(f"link add link stub0 name t{n} type vnic\n" for n in range(40)))
+    child = os.fork()
+    if not child:
+        try:
+            for turn in range(3):
+                ip(batch="".join(f"link del t{n}\n" for n in range(40)))
+                ip(batch="".join(f"link add link {'d0' if turn % 2 else 'stub0'} name t{n} type vnic\n" for n in range(40)))
+        finally:
+            os._exit(0)
+    dumps = 0
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        seen = [vnic["id"] for vnic in world.host.dump("vnic-get", {})]
+        same(len(seen), len(set(seen)), "none twice")
+        names = {vnic["ifname"] for vnic in world.host.dump("vnic-get", {})}
+        same(set(), staying - names, "none missing")
+        dumps += 1
+    print(f"# {dumps} dumps of 340 VNICs")
+    same(True, dumps > 1, "dumps while VNICs came and went")
+
+
+def events(world):
+    # Whoever listens in the host and in the container, from before it happens.
+    with family() as host, family("web") as web, family("other") as other:
+        for listener in (host, web, other):
+            listener.ntf_subscribe("config")
+        number = world.web0["id"]
+
+        def told(listener, *wanted):
+            got = []
+            for event in listener.poll_ntf(duration=1 * SLOW):
+                got.append((event["name"], event["msg"].get("id", 0), event["msg"].get("mtu"), event["msg"].get("up")))
+                if len(got) == len(wanted):
+                    break
+            listener.check_ntf()
+            while not listener.async_msg_queue.empty():
+                event = listener.async_msg_queue.get_nowait()
+                got.append((event["name"], event["msg"].get("id", 0), event["msg"].get("mtu"), event["msg"].get("up")))
+            same(list(wanted), got, "events")
+
+        ip("link", "set", "dev", "web0", "mtu", "1300", netns="web")
+        change = ("vnic-change-ntf", number, 1300, 0)
+        told(host, change)
+        told(web, change)
+        ip("link", "add", "link", "stub0", "name", "new", "type", "vnic")
+        told(host, ("vnic-add-ntf", number + 2, 1500, 0))
+        ip("link", "set", "dev", "new", "netns", "other")
+        told(host, ("vnic-change-ntf", number + 2, 1500, 0))
+        told(other, ("vnic-add-ntf", number + 2, 1500, 0))
+        ip("link", "set", "dev", "new", "netns", "web", netns="other")
+        told(other, ("vnic-del-ntf", number + 2, 1500, 0))
+        told(web, ("vnic-add-ntf", number + 2, 1500, 0))
+        told(host, ("vnic-change-ntf", number + 2, 1500, 0))
+        ip("link", "del", "dev", "new", netns="web")
+        told(web, ("vnic-del-ntf", number + 2, 1500, 0))
+        told(host, ("vnic-del-ntf", number + 2, 1500, 0))
+        ip("link", "set", "dev", "v1", "type", "vnic", "promisc", "all")
+        told(host, ("vnic-change-ntf", number + 1, 1500, 0))
+        host.do("link-set", {"ifindex": link("d0")["ifindex"], "host": 0})
+        told(host, ("link-change-ntf", 0, None, None))
+        # A refusal is no change.
+        refused(errno.EINVAL, [], lambda: host.do("vnic-set", {"id": number, "mtu": 9000}))
+        told(host)
+
+
+def counters(world):
+    ip("link", "set", "dev", "web0", "up", netns="web")
+    ip("address", "add", "192.0.2.1/24", "dev", "web0", netns="web")
+    subprocess.run(["nsenter", "--net=/run/netns/web", "ping", "-c", "1", "-W", "1", "192.0.2.9"], capture_output=True, check=False)
+    ip("link", "set", "dev", "web0", "down", netns="web")
+    stats = world.host.do("stats-get", {"id": world.web0["id"]})
+    listed = subprocess.run(["nsenter", "--net=/run/netns/web", "ethtool", "-S", "web0"], capture_output=True, text=True, check=True).stdout
+    shown = dict(line.strip().split(": ") for line in listed.splitlines()[1:])
+    same({key: int(value) for key, value in shown.items()},
+         {key.replace("-", "_"): value for key, value in stats.items() if key != "id"}, "as ethtool shows them")
+    same(True, stats["tx-group"] > 0, "something was counted")
+
+
+def command(world):
+    """The kernel's command for specifications is what people have; its library, which it shares with the tests above, does the rest."""
+    def ynl(*words):
+        done = subprocess.run([sys.executable, f"{YNL}/cli.py", "--spec", SPEC, "--no-schema", "--output-json", *words],
+                              capture_output=True, text=True, check=False)
+        same("", done.stderr.strip(), f"what ynl complains of ({words})")
+        same(0, done.returncode, f"status of ynl {words}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    vnic, lower = {"id": world.web0["id"]}, {"ifindex": link("d0")["ifindex"]}
+    asked = [("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic)]
+    got = ynl(*(word for operation, values in asked for word in ("--multi", operation, json.dumps(values))))
+    same([None, None, world.vnic(world.web0["id"]), world.host.do("link-get", lower), world.host.do("stats-get", vnic)], got, "answers")
+    same([1280, 0], [got[2]["mtu"], got[3]["host"]], "changes")
+    same(world.host.dump("vnic-get", {}), ynl("--dump", "vnic-get"), "dump")
+
+
+TESTS = [
+    (shows, "CTCFG-1: links and VNICs are shown as they are"),
+    (views, "CTCFG-1: a namespace sees its links, their VNICs and the VNICs in it, nothing else"),
+    (changes, "CTCFG-4: the manager changes a VNIC in a container, and a link"),
+    (all_or_nothing, "CTCFG-4: all that a request asks for, or nothing"),
+    (strangers, "CTCFG-2 CTCFG-3: everyone else is refused, and nothing changes"),
+    (nonsense, "CTCFG-1: what makes no sense is refused with a sentence or the attribute"),
+    (complete_dump, "CTCFG-1: a dump is complete while VNICs come and go"),
+    (events, "CTCFG-4: who listens is told, where the link is and where the VNIC is"),
+    (counters, "SWITCH-1: counters are those of ethtool"),
+    (command, "CTCFG-1: ynl drives every operation"),
+]
+
+
+def main():
+    subprocess.run(["insmod", os.environ["VNIC_KO"]], check=True)
+    print("TAP version 13", flush=True)
+    failures = 0
+    for count, (test, what) in enumerate(TESTS, 1):
+        world = World()
+        began = time.monotonic()
+        try:
+            test(world)
+            print(f"ok {count} - {what}")
+        except Exception:  # pylint: disable=broad-exception-caught
+            failures += 1
+            print(f"not ok {count} - {what}")
+            print("# " + traceback.format_exc().strip().replace("\n", "\n# "))
+        print(f"# {time.monotonic() - began:.1f} s", flush=True)
+        world.close()
+    print(f"1..{len(TESTS)}")
+    sys.exit(failures > 0)
+
+
+main()
