@@ -89,7 +89,7 @@ def dump(kind, body):
 
 def ask(request, nth=0):
     """Sends a request, its nth allocation failing. What came of it (0 or an errno), and whether there was an nth."""
-    with rtnetlink() as sock:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, getattr(request, "protocol", 0)) as sock:
         reached = armed(nth, lambda: sock.send(request))[1]
         return -struct.unpack_from("i", sock.recv(1 << 16), 16)[0], reached
 
@@ -142,6 +142,25 @@ def address_of(kind, name, addr):
     """Adds or removes a secondary address (bridge fdb … self)."""
     body = struct.pack("BxxxiHBB", 7, socket.if_nametoindex(name), 0x80, 0x2, 0)
     return message(kind, ACK | (CREATE if kind == NEWNEIGH else 0), body + attr(2, addr))
+
+
+class Generic(bytes):
+    """A request to a family of generic netlink."""
+    protocol = 16
+
+
+def family():
+    """The number of the family "vnic"."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, Generic.protocol) as sock:
+        sock.send(message(0x10, 0, struct.pack("BBxx", 3, 1) + attr(2, b"vnic\0")))
+        return struct.unpack("H", attrs_of(sock.recv(1 << 16)[20:])[1])[0]
+
+
+def vnic_set(name, addr, mtu, promisc, up):
+    """VNIC_CMD_VNIC_SET."""
+    body = attr(4, struct.pack("I", socket.if_nametoindex(name))) + attr(8, addr) + attr(9, struct.pack("I", mtu))
+    body += attr(10, struct.pack("B", up)) + attr(11, struct.pack("I", promisc))
+    return Generic(message(family(), ACK, struct.pack("BBxx", 4, 1) + body))
 
 
 def do(*requests):
@@ -290,6 +309,7 @@ CASES = [
     Case("all groups", lambda: change("v0", on=IFF_ALLMULTI), lambda: change("v0", off=IFF_ALLMULTI), V0_UP),
     Case("host on", lambda: option("v0", VNIC_HOST, 1), lambda: option("v0", VNIC_HOST, 0), V0_UP + (lambda: option("v0", VNIC_HOST, 0),)),
     Case("a secondary address", lambda: address_of(NEWNEIGH, "v0", mac("v2")), lambda: address_of(DELNEIGH, "v0", mac("v2")), V0_UP),
+    Case("four settings at once by the netlink family", lambda: vnic_set("v0", mac("v2"), 1400, 2, 1), (lambda: delete("v0"),) + V0, V0),
     Case("a VNIC deleted", lambda: delete("v0"), lambda: add("vnic", "v0", "w0"), V0),
     Case("the last device of a link deleted with it", lambda: delete("s0"), lambda: add("etherstub", "s0"), STUB),
 ]

@@ -125,11 +125,13 @@ pub(super) fn vnic(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Re
     let wanted = Settings::of(request);
     wanted.check(dev, &mut extack, rtnl)?;
     let before = wanted.present(dev);
+    let wanted_mtu = dev.data().wanted_mtu(rtnl);
     wanted.apply(dev, &mut extack, rtnl).inspect_err(|_| {
         // Each value was there a moment ago; somebody who refuses it now is beyond us.
         if before.apply(dev, &mut Extack::none(), rtnl).is_err() {
             pr_warn!("{}: not all is again as it was\n", dev.name());
         }
+        dev.data().want_mtu(wanted_mtu, rtnl);
     })?;
     if wanted.promisc.is_some() {
         events::changed(dev, rtnl);

@@ -169,6 +169,16 @@ impl Vnic {
         dev.data().apply_flags(dev, rtnl);
     }
 
+    /// The MTU that was asked for; without, it follows the lower device.
+    pub(crate) fn wanted_mtu(&self, rtnl: Rtnl<'_>) -> Option<u32> {
+        self.wanted_mtu.get(rtnl)
+    }
+
+    /// Remembers which MTU was asked for, and changes nothing.
+    pub(crate) fn want_mtu(&self, mtu: Option<u32>, rtnl: Rtnl<'_>) {
+        self.wanted_mtu.set(mtu, rtnl);
+    }
+
     /// The device below.
     pub(crate) fn lower(&self) -> &NetDev {
         self.switch.lower()
