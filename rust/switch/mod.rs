@@ -71,7 +71,10 @@ static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
 fn with_attached<R>(rtnl: Rtnl<'_>, f: impl FnOnce(&mut KVec<Arc<Switch>>) -> R) -> R {
     let mut all = ATTACHED.take(rtnl);
     let result = f(&mut all);
-    ATTACHED.set(all, rtnl);
+    // What is in a static when the module goes is never dropped, so an empty list has no memory.
+    if !all.is_empty() {
+        ATTACHED.set(all, rtnl);
+    }
     result
 }
 
