@@ -19,10 +19,11 @@ use crate::{
         },
         netdev::{
             Dev,
-            Net, //
+            Net,
+            NetDev, //
         },
         netlink::{
-            Attrs,
+            Attr,
             Extack,
             Message, //
         },
@@ -66,14 +67,7 @@ impl Handlers for Family {
     }
 
     fn vnic_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
-        let ids = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
-        let vnic = named_vnic(
-            request.net(),
-            request.attrs(),
-            ids,
-            &mut request.extack(),
-            rtnl,
-        )?;
+        let vnic = named_vnic(request, BY_VNIC, rtnl)?;
         let viewer = request.net();
         request.reply(Command::VnicGet, |message| {
             show::vnic(vnic, viewer, message)
@@ -83,16 +77,7 @@ impl Handlers for Family {
     fn vnic_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
         let viewer = dump.net();
         let only = match dump.attrs().get(uapi::VNIC_A_LINK) {
-            Some(attr) => match viewer.device(attr.u32(), rtnl) {
-                Some(lower) => Some(lower),
-                None => {
-                    return Err(dump.extack().refuse_attr(
-                        &attr,
-                        ENODEV,
-                        format_args!("vnic: there is no device {}", attr.u32()),
-                    ));
-                }
-            },
+            Some(attr) => Some(named_device(viewer, &attr, &mut dump.extack(), rtnl)?),
             None => None,
         };
         let wanted =
@@ -104,26 +89,12 @@ impl Handlers for Family {
     }
 
     fn vnic_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
-        let ids = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
-        let vnic = named_vnic(
-            request.net(),
-            request.attrs(),
-            ids,
-            &mut request.extack(),
-            rtnl,
-        )?;
+        let vnic = named_vnic(request, BY_VNIC, rtnl)?;
         change::vnic(request, vnic, rtnl)
     }
 
     fn stats_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
-        let ids = (uapi::VNIC_A_STATS_ID, uapi::VNIC_A_STATS_IFINDEX);
-        let vnic = named_vnic(
-            request.net(),
-            request.attrs(),
-            ids,
-            &mut request.extack(),
-            rtnl,
-        )?;
+        let vnic = named_vnic(request, BY_STATS, rtnl)?;
         request.reply(Command::StatsGet, |message| show::stats(vnic, message))
     }
 
@@ -133,28 +104,42 @@ impl Handlers for Family {
     }
 }
 
+/// The attributes that name a VNIC: by its number, by its device's index.
+type By = (u32, u32);
+const BY_VNIC: By = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
+const BY_STATS: By = (uapi::VNIC_A_STATS_ID, uapi::VNIC_A_STATS_IFINDEX);
+
+/// The device whose index an attribute is.
+fn named_device<'a>(
+    viewer: Net<'a>,
+    attr: &Attr<'_>,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'a>,
+) -> Result<&'a NetDev> {
+    let index = attr.u32();
+    viewer.device(index, rtnl).ok_or_else(|| {
+        extack.refuse_attr(
+            attr,
+            ENODEV,
+            format_args!("vnic: there is no device {index} in this namespace"),
+        )
+    })
+}
+
 /// The link that a request names.
 fn named_link(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result<Arc<Switch>> {
     let mut extack = request.extack();
     let Some(attr) = request.attrs().get(uapi::VNIC_A_LINK_IFINDEX) else {
         return Err(extack.refuse(EINVAL, format_args!("vnic: which link? give its ifindex")));
     };
-    let index = attr.u32();
-    let Some(lower) = request.net().device(index, rtnl) else {
-        return Err(extack.refuse_attr(
-            &attr,
-            ENODEV,
-            format_args!("vnic: there is no device {index} in this namespace"),
-        ));
-    };
-    match Switch::of(lower, rtnl) {
-        Some(switch) => Ok(switch),
-        None => Err(extack.refuse_attr(
+    let lower = named_device(request.net(), &attr, &mut extack, rtnl)?;
+    Switch::of(lower, rtnl).ok_or_else(|| {
+        extack.refuse_attr(
             &attr,
             ENODEV,
             format_args!("vnic: {} has no VNICs", lower.name()),
-        )),
-    }
+        )
+    })
 }
 
 /// Whether a namespace shows a VNIC: the VNIC or its link is there.
@@ -162,38 +147,28 @@ fn shows(viewer: Net<'_>, vnic: &Dev<Vnic>) -> bool {
     vnic.net() == viewer || vnic.data().lower().net() == viewer
 }
 
-/// The VNIC that a request names by one of two attributes: its number, or its device's index.
-fn named_vnic<'a>(
-    viewer: Net<'a>,
-    attrs: Attrs<'_>,
-    (id, index): (u32, u32),
-    extack: &mut Extack<'_>,
-    rtnl: Rtnl<'a>,
-) -> Result<&'a Dev<Vnic>> {
-    if let Some(attr) = attrs.get(id) {
+/// The VNIC that a request names.
+fn named_vnic<'a>(request: &Request<'a>, (id, index): By, rtnl: Rtnl<'a>) -> Result<&'a Dev<Vnic>> {
+    let viewer = request.net();
+    let mut extack = request.extack();
+    if let Some(attr) = request.attrs().get(id) {
         let id = attr.uint();
-        return match Switch::find_vnic(rtnl, |vnic| vnic.data().id() == id && shows(viewer, vnic)) {
-            Some(vnic) => Ok(vnic),
-            None => Err(extack.refuse_attr(
+        let found = Switch::find_vnic(rtnl, |vnic| vnic.data().id() == id && shows(viewer, vnic));
+        return found.ok_or_else(|| {
+            extack.refuse_attr(
                 &attr,
                 ENODEV,
                 format_args!("vnic: this namespace knows no VNIC {id}"),
-            )),
-        };
+            )
+        });
     }
-    let Some(attr) = attrs.get(index) else {
+    let Some(attr) = request.attrs().get(index) else {
         return Err(extack.refuse(
             EINVAL,
             format_args!("vnic: which VNIC? give its id or its ifindex"),
         ));
     };
-    let Some(dev) = viewer.device(attr.u32(), rtnl) else {
-        return Err(extack.refuse_attr(
-            &attr,
-            ENODEV,
-            format_args!("vnic: there is no device {} in this namespace", attr.u32()),
-        ));
-    };
+    let dev = named_device(viewer, &attr, &mut extack, rtnl)?;
     dev.downcast::<Vnic>().ok_or_else(|| {
         extack.refuse_attr(
             &attr,
