@@ -52,7 +52,7 @@ void *vnic_genl_dump_put(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	const struct genl_info *info = genl_info_dump(cb);
 
-	return genlmsg_iput(skb, info);
+	return __genlmsg_iput(skb, info, NLM_F_MULTI);
 }
 
 void vnic_genl_end(struct sk_buff *skb, void *hdr)

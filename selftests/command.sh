@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The command vnic: what it shows, sets and tells, its words when something is wrong, its exit status.
+#
+# lab: cpus=1 timeout=150
+
+# shellcheck disable=SC2317 # tests are called by run
+. "$(dirname "$0")/lib/vnic.sh"
+need vnic
+
+# Two links in a namespace called host, which the command runs in, and a VNIC of the same name in each of two containers.
+world() {
+	ns host web db
+	ip -n host link add name nic0 up type dummy
+	etherstub host stub0
+	vnic host nic0 eth0 web address 02:00:00:00:00:01 : vlan 10
+	vnic host nic0 eth0 db address 02:00:00:00:00:02
+	vnic host stub0 v0 host address 02:00:00:00:00:03 : promisc all
+}
+
+host() { in_ns host vnic "$@"; }
+
+# status WANTED COMMAND…: its exit status.
+status() {
+	local wanted=$1 got=0
+	shift
+	"$@" || got=$?
+	same "$wanted" "$got" "status of $*"
+}
+
+t_show() {
+	world
+	host show
+	same 'eth0 web nic0 10 02:00:00:00:00:01 1500 down own' \
+		"$(host show -j web/eth0 | jq -r '.[0] | "\(.name) \(.netns) \(.link) \(.vlan) \(.address) \(.mtu) \(.state) \(.promisc)"')" JSON
+	same 'v0 null stub0 all' "$(host show -j v0 | jq -r '.[0] | "\(.name) \(.netns) \(.link) \(.promisc)"')" 'one that is here'
+	same "$(host show -j v0)" "$(host show -j "$(host show -j v0 | jq '.[0].id')")" 'by its number'
+	same 3 "$(host show -j | jq length)" 'all of them'
+	same 2 "$(host show --link nic0 -j | jq length)" 'those of a link'
+	same 'web:eth0:02\:00\:00\:00\:00\:01' "$(host show -p -o netns,name,address web/eth0)" 'for scripts'
+	same 'v0::stub0:0' "$(host show -po name,netns,link,vlan v0)" 'nothing is empty'
+	[[ $(host show v0 | head -n 1) =~ ^NAME\ +NETNS\ +LINK ]]
+	same "$(host show -j | jq .)" "$(host show -jp)" 'JSON for the eye'
+	# The container's own view.
+	same 'eth0 null null' "$(in_ns web vnic show -j | jq -r '.[] | "\(.name) \(.netns) \(.link)"')" 'from inside'
+}
+
+t_links() {
+	world
+	same 'nic0 nic true promisc 2
+stub0 etherstub true none 1' "$(host link -j | jq -r '.[] | "\(.name) \(.kind) \(.host) \(.filter) \(.vnics)"' | sort)" links
+	host link set nic0 host off
+	same 'nic0:off' "$(host link show -po name,host nic0)" host
+	same false "$(link web eth0 .linkinfo.info_data.host)" 'as ip shows it'
+	host link set nic0 host on
+	same on "$(host link show -po host nic0)" 'host again'
+}
+
+t_set() {
+	world
+	host set web/eth0 mtu 1400 up address 02:00:00:00:00:11 promisc off
+	same '1400 02:00:00:00:00:11 off' "$(link web eth0 '"\(.mtu) \(.address) \(.linkinfo.info_data.promisc)"')" 'the device'
+	link web eth0 '.flags[]' | grep -qx UP
+	same '1400:up' "$(host show -po mtu,state web/eth0)" 'as it shows it'
+	host set "$(host show -po id db/eth0)" down mtu 1300
+	same 1300 "$(link db eth0 .mtu)" 'by its number'
+	# All or nothing.
+	local taken
+	taken=$(link host nic0 .address)
+	refused "$taken is the address of nic0" host set db/eth0 mtu 1200 up address "$taken"
+	refused '1500' host set db/eth0 address 02:00:00:00:00:99 mtu 9000
+	same '1300 02:00:00:00:00:02 down' "$(host show -j db/eth0 | jq -r '.[0] | "\(.mtu) \(.address) \(.state)"')" 'after the refusals'
+}
+
+t_refusals() {
+	world
+	refused 'eth0 may be any of web/eth0, db/eth0' host set eth0 up
+	refused 'no VNIC nobody' host show nobody
+	refused 'no link lo' host link set lo host off
+	refused '1500' host set v0 mtu 9000
+	refused 'colour' host set v0 colour blue
+	refused 'CAP_NET_ADMIN' in_ns web vnic set eth0 mtu 1400
+	refused 'no field "size"' host show -po size
+	status 1 in_ns web vnic set eth0 mtu 1400
+	status 2 host set v0 colour blue
+	status 2 host set nobody up
+	status 2 host --nonsense
+	same '' "$(in_ns web vnic set eth0 mtu 1400 2>/dev/null)" 'nothing of it on standard output'
+	# Whoever reads no further is no mistake of ours.
+	host show | head -n 1 >/dev/null
+	same 0 "${PIPESTATUS[0]}" 'status when the reader goes'
+}
+
+t_stats() {
+	world
+	ip -n web link set eth0 up
+	ip -n web addr add 192.0.2.1/24 dev eth0
+	ping_no web 192.0.2.9
+	ip -n web link set eth0 down
+	same "$(in_ns web ethtool -S eth0 | sed -n 's/^ *//p' | grep ': ' | sort)" \
+		"$(host stats -j web/eth0 | jq -r '.[0] | del(.id, .name, .netns) | to_entries[] | "\(.key): \(.value)"' | sort)" 'as ethtool -S has them'
+	(($(host stats -po tx_packets web/eth0) > 0))
+	same 3 "$(host stats -j | jq length)" 'of all'
+}
+
+t_monitor() {
+	local flip=0
+	world
+	in_ns host vnic monitor -j >"$log.events" &
+	# Until it listens.
+	until [ -s "$log.events" ]; do
+		flip=$((1 - flip))
+		ip -n db link set eth0 mtu $((1300 + flip))
+		pause 0.1
+	done
+	ip -n web link set eth0 mtu 1400
+	vnic host stub0 v1 host
+	ip -n host link del v1
+	host link set nic0 host off
+	await 5 grep -q '"link":{' "$log.events"
+	same 'changed eth0 1400
+new v1 1500
+gone v1 1500
+changed nic0 null' "$(jq -r 'select(.vnic.netns != "db") | "\(.event) \(.vnic.name // .link.name) \(.vnic.mtu)"' "$log.events")" events
+}
+
+t_no_module() {
+	world
+	rmmod vnic
+	status 3 env vnic show
+	refused 'not loaded' env vnic show
+	load_module
+}
+
+run t_show 'CTCFG-1: VNICs are shown, wherever they are, as table, JSON and for scripts'
+run t_links 'CTCFG-1: links are shown and changed'
+run t_set 'CTCFG-4: a VNIC in a container is changed from the host, all or nothing'
+run t_refusals 'CTCFG-2: sentences, and an exit status for each kind of trouble'
+run t_stats 'SWITCH-1: counters'
+run t_monitor 'CTCFG-4: events'
+run t_no_module 'CTCFG-1: the module is not there'
+finish
