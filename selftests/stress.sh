@@ -149,12 +149,14 @@ t_deleted_under_tcp() {
 	vnic host eth0 vb b up
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
-	tcp b 10.0.0.2 a 100000000 >/dev/null 2>&1 &
+	tcp b 10.0.0.2 a 100000000 >"$log.tcp" 2>&1 &
 	local pid=$!
 	pause 1.5
+	kill -0 "$pid" || { cat "$log.tcp"; false; }
 	ip -n host link del eth0
 	no ip -n a link show dev va
-	kill "$pid"
+	# It waits for its peer, or was told that there is no way any more and has ended.
+	kill "$pid" 2>/dev/null || [ -s "$log.tcp" ]
 	wait
 }
 
