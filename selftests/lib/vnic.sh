@@ -134,8 +134,8 @@ refused() {
 	return 1
 }
 
-# pause SECONDS: sleeps without a process.
-pause() { read -rt "$1" -u "$never" || true; }
+# pause SECONDS: sleeps without a process. Above 128 is the time that is over; anything else is a mistake.
+pause() { read -rt "$1" -u "$never" || [ $? -gt 128 ]; }
 
 # await SECONDS COMMAND...: it must succeed within that time.
 await() {
