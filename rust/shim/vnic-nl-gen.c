@@ -28,9 +28,53 @@ static const struct netlink_range_validation vnic_a_ifindex_range = {
 	.max	= S32_MAX,
 };
 
+static const struct netlink_range_validation vnic_a_policy_link_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+static const struct netlink_range_validation vnic_a_request_ifindex_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+static const struct netlink_range_validation vnic_a_request_link_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
 static const struct netlink_range_validation vnic_a_stats_ifindex_range = {
 	.min	= 1ULL,
 	.max	= S32_MAX,
+};
+
+/* Common nested types */
+const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] = {
+	[VNIC_A_POLICY_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_POLICY_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_POLICY_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_policy_link_range),
+	[VNIC_A_POLICY_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
+	[VNIC_A_POLICY_NETNS_FD] = { .type = NLA_U32, },
+	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
+	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
+	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 17),
+	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
+	[VNIC_A_POLICY_MIN] = { .type = NLA_UINT, },
+	[VNIC_A_POLICY_MAX] = { .type = NLA_UINT, },
+	[VNIC_A_POLICY_PREFIX] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_POLICY_PREFIX_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VNIC_A_POLICY_QUOTA] = { .type = NLA_U32, },
+	[VNIC_A_POLICY_DELETE] = { .type = NLA_FLAG, },
+};
+
+const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_DELETE + 1] = {
+	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
+	[VNIC_A_MTU] = { .type = NLA_U32, },
+	[VNIC_A_UP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VNIC_A_PROMISC_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_DELETE] = { .type = NLA_FLAG, },
 };
 
 /* VNIC_CMD_LINK_GET - do */
@@ -56,19 +100,71 @@ static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
 };
 
 /* VNIC_CMD_VNIC_SET - do */
-static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_PROMISC_MODE + 1] = {
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_SUBJECT_NAME + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[VNIC_A_MTU] = { .type = NLA_U32, },
 	[VNIC_A_UP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VNIC_A_PROMISC_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_SUBJECT_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
 };
 
 /* VNIC_CMD_STATS_GET - do */
 static const struct nla_policy vnic_stats_get_nl_policy[VNIC_A_STATS_IFINDEX + 1] = {
 	[VNIC_A_STATS_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_STATS_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_stats_ifindex_range),
+};
+
+/* VNIC_CMD_POLICY_GET - dump */
+static const struct nla_policy vnic_policy_get_nl_policy[VNIC_A_POLICY_LINK + 1] = {
+	[VNIC_A_POLICY_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_POLICY_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_policy_link_range),
+};
+
+/* VNIC_CMD_POLICY_ADD - do */
+static const struct nla_policy vnic_policy_add_nl_policy[VNIC_A_POLICY_QUOTA + 1] = {
+	[VNIC_A_POLICY_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_POLICY_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_policy_link_range),
+	[VNIC_A_POLICY_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
+	[VNIC_A_POLICY_NETNS_FD] = { .type = NLA_U32, },
+	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
+	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
+	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 17),
+	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
+	[VNIC_A_POLICY_MIN] = { .type = NLA_UINT, },
+	[VNIC_A_POLICY_MAX] = { .type = NLA_UINT, },
+	[VNIC_A_POLICY_PREFIX] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_POLICY_PREFIX_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VNIC_A_POLICY_QUOTA] = { .type = NLA_U32, },
+};
+
+/* VNIC_CMD_POLICY_DEL - do */
+static const struct nla_policy vnic_policy_del_nl_policy[VNIC_A_POLICY_ID + 1] = {
+	[VNIC_A_POLICY_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
+};
+
+/* VNIC_CMD_WHY - do */
+static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
+	[VNIC_A_REQUEST_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_REQUEST_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_ifindex_range),
+	[VNIC_A_REQUEST_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_link_range),
+	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 17),
+	[VNIC_A_REQUEST_NUMBER] = { .type = NLA_UINT, },
+	[VNIC_A_REQUEST_BYTES] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_REQUEST_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
+	[VNIC_A_REQUEST_NETNS_FD] = { .type = NLA_U32, },
+	[VNIC_A_REQUEST_NETNS_COOKIE] = { .type = NLA_UINT, },
+	[VNIC_A_REQUEST_USER] = { .type = NLA_U32, },
+	[VNIC_A_REQUEST_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
+};
+
+/* VNIC_CMD_APPLY - do */
+static const struct nla_policy vnic_apply_nl_policy[VNIC_A_TRANSACTION_POLICY + 1] = {
+	[VNIC_A_TRANSACTION_GENERATION] = { .type = NLA_UINT, },
+	[VNIC_A_TRANSACTION_VNIC] = NLA_POLICY_NESTED(vnic_vnic_change_nl_policy),
+	[VNIC_A_TRANSACTION_POLICY] = NLA_POLICY_NESTED(vnic_policy_change_nl_policy),
 };
 
 /* Ops table for vnic */
@@ -110,7 +206,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_VNIC_SET,
 		.doit		= vnic_nl_vnic_set_doit,
 		.policy		= vnic_vnic_set_nl_policy,
-		.maxattr	= VNIC_A_PROMISC_MODE,
+		.maxattr	= VNIC_A_SUBJECT_NAME,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
@@ -125,10 +221,52 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.dumpit	= vnic_nl_stats_get_dumpit,
 		.flags	= GENL_CMD_CAP_DUMP,
 	},
+	{
+		.cmd		= VNIC_CMD_POLICY_GET,
+		.dumpit		= vnic_nl_policy_get_dumpit,
+		.policy		= vnic_policy_get_nl_policy,
+		.maxattr	= VNIC_A_POLICY_LINK,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VNIC_CMD_POLICY_ADD,
+		.doit		= vnic_nl_policy_add_doit,
+		.policy		= vnic_policy_add_nl_policy,
+		.maxattr	= VNIC_A_POLICY_QUOTA,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_POLICY_DEL,
+		.doit		= vnic_nl_policy_del_doit,
+		.policy		= vnic_policy_del_nl_policy,
+		.maxattr	= VNIC_A_POLICY_ID,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_WHY,
+		.doit		= vnic_nl_why_doit,
+		.policy		= vnic_why_nl_policy,
+		.maxattr	= VNIC_A_REQUEST_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VNIC_CMD_DENIED_GET,
+		.dumpit	= vnic_nl_denied_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VNIC_CMD_APPLY,
+		.doit		= vnic_nl_apply_doit,
+		.policy		= vnic_apply_nl_policy,
+		.maxattr	= VNIC_A_TRANSACTION_POLICY,
+		.flags		= GENL_CMD_CAP_DO,
+	},
 };
 
 static const struct genl_multicast_group vnic_nl_mcgrps[] = {
 	[VNIC_NLGRP_CONFIG] = { "config", },
+	[VNIC_NLGRP_DENIED] = { "denied", },
+	[VNIC_NLGRP_OVERFLOW] = { "overflow", },
 };
 
 struct genl_family vnic_nl_family __ro_after_init = {

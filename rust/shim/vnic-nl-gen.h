@@ -15,6 +15,10 @@
 
 #define VNIC_NAME_LEN	15
 
+/* Common nested types */
+extern const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1];
+extern const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_DELETE + 1];
+
 int vnic_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_link_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vnic_nl_vnic_get_doit(struct sk_buff *skb, struct genl_info *info);
@@ -23,9 +27,17 @@ int vnic_nl_link_set_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_vnic_set_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_stats_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vnic_nl_policy_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vnic_nl_policy_add_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_why_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_denied_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vnic_nl_apply_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VNIC_NLGRP_CONFIG,
+	VNIC_NLGRP_DENIED,
+	VNIC_NLGRP_OVERFLOW,
 };
 
 extern struct genl_family vnic_nl_family;

@@ -20,6 +20,77 @@ enum vnic_link_kind {
 	VNIC_LINK_KIND_ETHERSTUB,
 };
 
+#define VNIC_SUBJECT_NAME_LEN	31
+
+/**
+ * enum vnic_subject - Who asks for a change, or may.
+ * @VNIC_SUBJECT_OWNER: Who administers the namespace that the manager gave the
+ *   VNIC to.
+ * @VNIC_SUBJECT_NETNS: Who administers a certain network namespace.
+ * @VNIC_SUBJECT_USER: A user, known by the number in the first user namespace,
+ *   who has CAP_NET_ADMIN in a user namespace of his own. This family only.
+ * @VNIC_SUBJECT_NAME: A virtual machine, on whose behalf the manager asks.
+ */
+enum vnic_subject {
+	VNIC_SUBJECT_OWNER,
+	VNIC_SUBJECT_NETNS,
+	VNIC_SUBJECT_USER,
+	VNIC_SUBJECT_NAME,
+
+	/* private: */
+	__VNIC_SUBJECT_MAX,
+	VNIC_SUBJECT_MAX = (__VNIC_SUBJECT_MAX - 1)
+};
+
+/**
+ * enum vnic_param - What a request changes. A refusal of those up to features
+ *   and of ip is a veto; for promisc to addresses the effect is withheld.
+ * @VNIC_PARAM_ALL: In policies, each of those below that can be granted for a
+ *   VNIC.
+ * @VNIC_PARAM_ADDRESS: The hardware address.
+ * @VNIC_PARAM_MTU: The MTU in bytes.
+ * @VNIC_PARAM_UP: Bringing it up, 1.
+ * @VNIC_PARAM_NAME: The name of its device, 1.
+ * @VNIC_PARAM_TXQUEUELEN: The length of its transmit queue, in packets.
+ * @VNIC_PARAM_MASTER: Making it a port of a bridge, bond or the like, 1.
+ * @VNIC_PARAM_VLAN_DEVICE: Putting a VLAN device on it, the VLAN.
+ * @VNIC_PARAM_FEATURES: Switching offloads, 1.
+ * @VNIC_PARAM_IP: Adding an IPv4 or IPv6 address.
+ * @VNIC_PARAM_PROMISC: What IFF_PROMISC brings, 1.
+ * @VNIC_PARAM_ALLMULTI: What IFF_ALLMULTI brings, 1.
+ * @VNIC_PARAM_GROUPS: Joining multicast groups, their addresses.
+ * @VNIC_PARAM_ADDRESSES: Secondary unicast addresses.
+ * @VNIC_PARAM_PROMISC_MODE: The mode that promiscuous means. For the manager.
+ * @VNIC_PARAM_HOST: Whether host and VNICs reach each other. For the manager.
+ * @VNIC_PARAM_TIMESTAMPS: Hardware time stamps of the link. For the manager.
+ * @VNIC_PARAM_VNICS: Making VNICs on a link, their number. In policies of
+ *   links.
+ */
+enum vnic_param {
+	VNIC_PARAM_ALL,
+	VNIC_PARAM_ADDRESS,
+	VNIC_PARAM_MTU,
+	VNIC_PARAM_UP,
+	VNIC_PARAM_NAME,
+	VNIC_PARAM_TXQUEUELEN,
+	VNIC_PARAM_MASTER,
+	VNIC_PARAM_VLAN_DEVICE,
+	VNIC_PARAM_FEATURES,
+	VNIC_PARAM_IP,
+	VNIC_PARAM_PROMISC,
+	VNIC_PARAM_ALLMULTI,
+	VNIC_PARAM_GROUPS,
+	VNIC_PARAM_ADDRESSES,
+	VNIC_PARAM_PROMISC_MODE,
+	VNIC_PARAM_HOST,
+	VNIC_PARAM_TIMESTAMPS,
+	VNIC_PARAM_VNICS,
+
+	/* private: */
+	__VNIC_PARAM_MAX,
+	VNIC_PARAM_MAX = (__VNIC_PARAM_MAX - 1)
+};
+
 enum {
 	VNIC_A_LINK_IFINDEX = 1,
 	VNIC_A_LINK_IFNAME,
@@ -27,6 +98,7 @@ enum {
 	VNIC_A_LINK_HOST,
 	VNIC_A_LINK_FILTER,
 	VNIC_A_LINK_VNICS,
+	VNIC_A_LINK_GENERATION,
 
 	__VNIC_A_LINK_MAX,
 	VNIC_A_LINK_MAX = (__VNIC_A_LINK_MAX - 1)
@@ -44,9 +116,72 @@ enum {
 	VNIC_A_MTU,
 	VNIC_A_UP,
 	VNIC_A_PROMISC_MODE,
+	VNIC_A_OWNER_ID,
+	VNIC_A_ABSENT,
+	VNIC_A_DENIED,
+	VNIC_A_DEFAULT_ADDRESS,
+	VNIC_A_DEFAULT_MTU,
+	VNIC_A_SUBJECT_NAME,
+	VNIC_A_DELETE,
 
 	__VNIC_A_MAX,
 	VNIC_A_MAX = (__VNIC_A_MAX - 1)
+};
+
+enum {
+	VNIC_A_POLICY_ID = 1,
+	VNIC_A_POLICY_VNIC,
+	VNIC_A_POLICY_LINK,
+	VNIC_A_POLICY_BUILT_IN,
+	VNIC_A_POLICY_SUBJECT,
+	VNIC_A_POLICY_NETNS_FD,
+	VNIC_A_POLICY_NETNS_COOKIE,
+	VNIC_A_POLICY_NETNS_ID,
+	VNIC_A_POLICY_USER,
+	VNIC_A_POLICY_NAME,
+	VNIC_A_POLICY_PARAM,
+	VNIC_A_POLICY_NOTHING,
+	VNIC_A_POLICY_MIN,
+	VNIC_A_POLICY_MAX,
+	VNIC_A_POLICY_PREFIX,
+	VNIC_A_POLICY_PREFIX_LEN,
+	VNIC_A_POLICY_QUOTA,
+	VNIC_A_POLICY_DELETE,
+
+	__VNIC_A_POLICY_MAX,
+	VNIC_A_POLICY_MAX = (__VNIC_A_POLICY_MAX - 1)
+};
+
+enum {
+	VNIC_A_REQUEST_SERIAL = 1,
+	VNIC_A_REQUEST_VNIC,
+	VNIC_A_REQUEST_IFINDEX,
+	VNIC_A_REQUEST_IFNAME,
+	VNIC_A_REQUEST_LINK,
+	VNIC_A_REQUEST_PARAM,
+	VNIC_A_REQUEST_NUMBER,
+	VNIC_A_REQUEST_BYTES,
+	VNIC_A_REQUEST_SUBJECT,
+	VNIC_A_REQUEST_KERNEL,
+	VNIC_A_REQUEST_NETNS_FD,
+	VNIC_A_REQUEST_NETNS_COOKIE,
+	VNIC_A_REQUEST_NETNS_ID,
+	VNIC_A_REQUEST_USER,
+	VNIC_A_REQUEST_NAME,
+	VNIC_A_REQUEST_ALLOWED,
+	VNIC_A_REQUEST_POLICY,
+
+	__VNIC_A_REQUEST_MAX,
+	VNIC_A_REQUEST_MAX = (__VNIC_A_REQUEST_MAX - 1)
+};
+
+enum {
+	VNIC_A_TRANSACTION_GENERATION = 1,
+	VNIC_A_TRANSACTION_VNIC,
+	VNIC_A_TRANSACTION_POLICY,
+
+	__VNIC_A_TRANSACTION_MAX,
+	VNIC_A_TRANSACTION_MAX = (__VNIC_A_TRANSACTION_MAX - 1)
 };
 
 enum {
@@ -85,11 +220,22 @@ enum {
 	VNIC_CMD_VNIC_CHANGE_NTF,
 	VNIC_CMD_VNIC_DEL_NTF,
 	VNIC_CMD_LINK_CHANGE_NTF,
+	VNIC_CMD_POLICY_GET,
+	VNIC_CMD_POLICY_ADD,
+	VNIC_CMD_POLICY_DEL,
+	VNIC_CMD_POLICY_ADD_NTF,
+	VNIC_CMD_POLICY_DEL_NTF,
+	VNIC_CMD_WHY,
+	VNIC_CMD_DENIED_GET,
+	VNIC_CMD_DENIED_NTF,
+	VNIC_CMD_APPLY,
 
 	__VNIC_CMD_MAX,
 	VNIC_CMD_MAX = (__VNIC_CMD_MAX - 1)
 };
 
 #define VNIC_MCGRP_CONFIG	"config"
+#define VNIC_MCGRP_DENIED	"denied"
+#define VNIC_MCGRP_OVERFLOW	"overflow"
 
 #endif /* _UAPI_LINUX_VNIC_H */
