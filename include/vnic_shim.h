@@ -135,17 +135,40 @@ void vnic_napi_del(struct napi_struct *napi);
 void vnic_napi_schedule(struct napi_struct *napi);
 int vnic_netdev_change_addr(struct net_device *dev, const u8 *addr,
 			    struct netlink_ext_ack *extack);
-bool vnic_is_manager(const struct net *link_net);
+
+/* Who the calling task is to a link. */
+enum vnic_caller {
+	VNIC_CALLER_MANAGER,
+	VNIC_CALLER_TASK,
+	VNIC_CALLER_KERNEL,
+};
+
+enum vnic_caller vnic_caller(const struct net *link_net, u64 *cookie);
 struct net_device *vnic_notifier_dev(const void *info);
 struct netlink_ext_ack *vnic_notifier_extack(void *info);
 bool vnic_notifier_new_vlan(const void *info, u16 *vid);
+bool vnic_notifier_new_master(const void *info);
+u32 vnic_netdev_tx_queue_len(const struct net_device *dev);
+netdev_features_t vnic_netdev_refuse_features(struct net_device *dev);
 struct net *vnic_init_net(void);
+u64 vnic_net_cookie(const struct net *net);
+int vnic_net_id_of_cookie(struct net *net, u64 cookie);
+int vnic_net_cookie_of_fd(int fd, u64 *cookie);
 u64 vnic_random_u64(void);
 void vnic_rcu_bh_enter(void);
 void vnic_rcu_bh_leave(void);
 void vnic_kvfree_rcu(void *ptr);
 void *vnic_kvzalloc(size_t size, gfp_t flags);
 void vnic_kvfree(void *ptr);
+
+/* inetaddr.c: IP addresses that are about to be added. Process context, RTNL. */
+struct net_device *vnic_inetaddr_dev(void *info);
+struct netlink_ext_ack *vnic_inetaddr_extack(void *info);
+u32 vnic_inetaddr_get(void *info);
+struct net_device *vnic_inet6addr_dev(void *info);
+struct netlink_ext_ack *vnic_inet6addr_extack(void *info);
+void vnic_inet6addr_get(void *info, u8 *addr);
+u32 vnic_netdev_ip_count(struct net_device *dev);
 
 /* netlink.c */
 int vnic_nla_put(struct sk_buff *skb, int type, int len, const void *data);
@@ -172,6 +195,13 @@ const struct genl_info *vnic_genl_dump_info(struct netlink_callback *cb);
 u32 vnic_genl_maxattr(const struct genl_info *info, u8 kind);
 struct net *vnic_genl_net(const struct genl_info *info);
 bool vnic_genl_capable(const struct sk_buff *skb, struct net *net);
+bool vnic_genl_dump_capable(const struct netlink_callback *cb, struct net *net);
+bool vnic_genl_user(const struct sk_buff *skb, u32 *uid);
+const struct nlattr *vnic_genl_next(const struct genl_info *info,
+				    const struct nlattr *after, int type);
+int vnic_nla_parse(struct nlattr **tb, int max, const struct nlattr *attr,
+		   const struct nla_policy *policy,
+		   struct netlink_ext_ack *extack);
 int vnic_genl_register(void);
 void vnic_genl_unregister(void);
 int vnic_net_id(struct net *net, struct net *peer);

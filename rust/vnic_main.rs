@@ -15,10 +15,15 @@ mod vnic;
 
 use crate::net::{
     genl,
+    inetaddr,
     notifier,
     rtnl_link, //
 };
-use config::Family;
+use config::{
+    database,
+    request,
+    Family, //
+};
 use kernel::prelude::*;
 
 module! {
@@ -39,16 +44,21 @@ struct Module {
     #[pin]
     etherstub: rtnl_link::Registration<link::etherstub::Etherstub>,
     #[pin]
+    validator: inetaddr::Registration<request::Validator>,
+    #[pin]
     events: notifier::Registration<link::events::Events>,
     family: genl::Registration,
+    database: database::Guard,
 }
 
 impl kernel::InPlaceModule for Module {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         // Made in this order: the kinds last, so that no device exists before we hear of events.
         try_pin_init!(Self {
+            database: database::Guard,
             family: genl::Registration::new()?,
             events <- notifier::Registration::new(),
+            validator <- inetaddr::Registration::new(),
             etherstub <- rtnl_link::Registration::new(),
             vnic <- rtnl_link::Registration::new(),
         })

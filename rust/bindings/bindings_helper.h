@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_vlan.h>
+#include <linux/inetdevice.h>
 #include <linux/net.h>
 #include <linux/net_tstamp.h>
 #include <linux/netdevice.h>
@@ -16,6 +17,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <net/addrconf.h>
 #include <net/dropreason-core.h>
 #include <net/genetlink.h>
 #include <net/netdev_queues.h>

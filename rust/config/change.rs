@@ -1,10 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changes that the manager of a link asks for: all that a request names, or nothing.
+//! Changes by netlink: all that a request names, or nothing.
 
-use super::events;
+use super::{
+    database::{
+        self,
+        Record, //
+    },
+    events,
+    policy,
+    request::{
+        self,
+        mac,
+        Who, //
+    },
+};
 use crate::{
-    logic::addr::MacAddr,
+    logic::{
+        addr::MacAddr,
+        permission::{
+            Asker,
+            Param,
+            Value, //
+        },
+    },
     net::{
         self,
         genl::Request,
@@ -12,7 +31,10 @@ use crate::{
             Dev,
             NetDev, //
         },
-        netlink::Extack,
+        netlink::{
+            Attrs,
+            Extack, //
+        },
         rtnl::Rtnl,
         uapi, //
     },
@@ -27,32 +49,73 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Refuses whoever does not manage the link of `lower`.
-fn refuse_subject(request: &Request<'_>, lower: &NetDev, what: &NetDev) -> Result {
-    if lower.net() == request.net() && request.is_capable() {
-        return Ok(());
+/// Whether the sender of a request manages the link of `lower`.
+pub(super) fn is_manager(request: &Request<'_>, lower: &NetDev) -> bool {
+    lower.net() == request.net() && request.is_capable()
+}
+
+/// Who the sender of a request is to a VNIC. Who has no capability anywhere is refused.
+pub(super) fn sender(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Result<Who> {
+    let name = request.attrs().get(uapi::VNIC_A_SUBJECT_NAME);
+    if is_manager(request, dev.data().lower()) {
+        return Ok(match name {
+            None => Who::Manager,
+            Some(attr) => Who::Subject(Asker {
+                name: Some(policy::subject_name(&attr)),
+                ..Asker::default()
+            }),
+        });
     }
-    Err(request.extack().refuse(
-        EPERM,
-        format_args!(
-            "vnic: only who has CAP_NET_ADMIN where its link is may change {}",
-            what.name()
-        ),
-    ))
+    let mut extack = request.extack();
+    if let Some(attr) = name {
+        return Err(extack.refuse_attr(
+            &attr,
+            EPERM,
+            format_args!("vnic: only the manager of its link speaks for others"),
+        ));
+    }
+    // Whose VNIC is elsewhere has no right on it here.
+    let resident = dev.net() == request.net() && request.is_capable();
+    let user = request.user();
+    if !resident && user.is_none() {
+        return Err(extack.refuse(
+            EPERM,
+            format_args!(
+                "vnic: only who has CAP_NET_ADMIN may ask for a change of {}",
+                dev.name()
+            ),
+        ));
+    }
+    let mut asker = Asker::default();
+    if resident {
+        asker = request::asker(dev, request.net().cookie(), rtnl);
+    }
+    asker.user = user;
+    Ok(Who::Subject(asker))
 }
 
 /// Changes a link.
 pub(super) fn link(request: &Request<'_>, switch: &Arc<Switch>, rtnl: Rtnl<'_>) -> Result {
-    refuse_subject(request, switch.lower(), switch.lower())?;
+    let lower = switch.lower();
+    if !is_manager(request, lower) {
+        return Err(request.extack().refuse(
+            EPERM,
+            format_args!(
+                "vnic: only who has CAP_NET_ADMIN where it is may change {}",
+                lower.name()
+            ),
+        ));
+    }
     if let Some(attr) = request.attrs().get(uapi::VNIC_A_LINK_HOST) {
         switch.set_host(attr.u8() != 0, rtnl);
+        database::touch(rtnl);
     }
     Ok(())
 }
 
 /// What may be changed of a VNIC; `None` stays as it is.
 #[derive(Clone, Copy, Default)]
-struct Settings {
+pub(super) struct Settings {
     address: Option<MacAddr>,
     mtu: Option<u32>,
     up: Option<bool>,
@@ -61,8 +124,7 @@ struct Settings {
 
 impl Settings {
     /// What a request asks for. The form of the attributes was checked by their policy.
-    fn of(request: &Request<'_>) -> Self {
-        let attrs = request.attrs();
+    pub(super) fn of(attrs: Attrs<'_>) -> Self {
         Self {
             address: attrs.get(uapi::VNIC_A_ADDRESS).and_then(|attr| attr.mac()),
             mtu: attrs.get(uapi::VNIC_A_MTU).map(|attr| attr.u32()),
@@ -80,6 +142,25 @@ impl Settings {
             mtu: self.mtu.map(|_| dev.mtu()),
             up: self.up.map(|_| dev.is_up()),
             promisc: self.promisc.and(dev.data().promisc()),
+        }
+    }
+
+    /// Has every change judged, up to the first that is denied.
+    fn ask(&self, who: Who, dev: &Dev<Vnic>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
+        let mut ask =
+            |param, value| request::ask_as(who, dev, param, value, &mut *extack, rtnl);
+        if let Some(addr) = self.address {
+            ask(Param::Address, mac(addr))?;
+        }
+        if let Some(mtu) = self.mtu {
+            ask(Param::Mtu, Value::Number(mtu.into()))?;
+        }
+        if let Some(promisc) = self.promisc {
+            ask(Param::PromiscMode, Value::Number(promisc as u64))?;
+        }
+        match self.up {
+            Some(up) if up != dev.is_up() => ask(Param::Up, Value::Number(up.into())),
+            _ => Ok(()),
         }
     }
 
@@ -116,25 +197,84 @@ impl Settings {
             None => Ok(()),
         }
     }
+
+    /// [`Settings::check`] and [`Settings::apply`], as `who`; returns what undoes it. A failure
+    /// leaves everything as it was.
+    pub(super) fn change<'a>(
+        &self,
+        who: Who,
+        dev: &'a Dev<Vnic>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Undo<'a>> {
+        self.ask(who, dev, extack, rtnl)?;
+        self.check(dev, extack, rtnl)?;
+        let undo = Undo {
+            dev,
+            before: self.present(dev),
+            wanted_mtu: dev.data().wanted_mtu(rtnl),
+            record: dev.data().record(rtnl),
+        };
+        let applied = request::authorized(rtnl, || self.apply(dev, extack, rtnl));
+        if let Err(error) = applied {
+            undo.run(rtnl);
+            return Err(error);
+        }
+        if let Who::Subject(_) = who {
+            undo.keep_defaults(rtnl);
+        }
+        database::touch(rtnl);
+        if self.promisc.is_some() {
+            events::changed(dev, rtnl);
+        }
+        Ok(undo)
+    }
+}
+
+/// How a VNIC was before it was changed.
+pub(super) struct Undo<'a> {
+    dev: &'a Dev<Vnic>,
+    before: Settings,
+    wanted_mtu: Option<u32>,
+    record: Record,
+}
+
+impl Undo<'_> {
+    /// Makes it so again.
+    pub(super) fn run(&self, rtnl: Rtnl<'_>) {
+        let dev = self.dev;
+        // Each value was there a moment ago; somebody who refuses it now is beyond us.
+        let result = request::authorized(rtnl, || {
+            self.before.apply(dev, &mut Extack::none(), rtnl)
+        });
+        if result.is_err() {
+            pr_warn!("{}: not all is again as it was\n", dev.name());
+        }
+        dev.data().want_mtu(self.wanted_mtu, rtnl);
+        dev.data().update_record(rtnl, |record| {
+            (record.default_address, record.default_mtu) =
+                (self.record.default_address, self.record.default_mtu);
+            (record.former_address, record.former_mtu) =
+                (self.record.former_address, self.record.former_mtu);
+        });
+    }
+
+    /// What a subject was allowed to change is no new default, and he may change it back.
+    fn keep_defaults(&self, rtnl: Rtnl<'_>) {
+        let (changed, old) = (&self.before, &self.record);
+        self.dev.data().update_record(rtnl, |record| {
+            (record.default_address, record.default_mtu) = (old.default_address, old.default_mtu);
+            record.former_address = changed.address.or(old.former_address);
+            record.former_mtu = changed.mtu.or(old.former_mtu);
+        });
+    }
 }
 
 /// Changes a VNIC.
 pub(super) fn vnic(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Result {
-    refuse_subject(request, dev.data().lower(), dev)?;
-    let mut extack = request.extack();
-    let wanted = Settings::of(request);
-    wanted.check(dev, &mut extack, rtnl)?;
-    let before = wanted.present(dev);
-    let wanted_mtu = dev.data().wanted_mtu(rtnl);
-    wanted.apply(dev, &mut extack, rtnl).inspect_err(|_| {
-        // Each value was there a moment ago; somebody who refuses it now is beyond us.
-        if before.apply(dev, &mut Extack::none(), rtnl).is_err() {
-            pr_warn!("{}: not all is again as it was\n", dev.name());
-        }
-        dev.data().want_mtu(wanted_mtu, rtnl);
-    })?;
-    if wanted.promisc.is_some() {
-        events::changed(dev, rtnl);
-    }
-    Ok(())
+    let who = sender(request, dev, rtnl)?;
+    let wanted = Settings::of(request.attrs());
+    wanted
+        .change(who, dev, &mut request.extack(), rtnl)
+        .map(|_| ())
 }

@@ -2,14 +2,28 @@
 
 //! Who listens is told of changes: where the link is, and where the VNIC is.
 
-use super::show;
+use super::{
+    database::{
+        self,
+        Denial, //
+    },
+    request::{
+        self,
+        Who, //
+    },
+    show,
+};
 use crate::{
     net::{
         genl::{
             self,
-            Command, //
+            Command,
+            Listeners, //
         },
-        netdev::Dev,
+        netdev::{
+            Dev,
+            Net, //
+        },
         notifier::Event,
         rtnl::Rtnl, //
     },
@@ -22,6 +36,7 @@ pub(crate) fn device_event(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
     if !dev.data().is_announced(rtnl) {
         return;
     }
+    agree(dev, event, rtnl);
     match event {
         Event::Register => {
             // It moved here.
@@ -30,6 +45,7 @@ pub(crate) fn device_event(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
         }
         Event::Unregister => {
             if dev.is_unregistering() {
+                database::vnic_leaves(dev, rtnl);
                 tell_link(dev, Command::VnicDelete, rtnl);
             }
             tell_own(dev, Command::VnicDelete, rtnl);
@@ -37,6 +53,52 @@ pub(crate) fn device_event(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
         Event::State | Event::Mtu | Event::Address | Event::Name => changed(dev, rtnl),
         _ => {}
     }
+}
+
+/// Enters what became of the device. What the manager does is the default from then on; what a subject
+/// was allowed to do he may undo.
+fn agree(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
+    let manager = matches!(request::caller(dev, rtnl), Who::Manager);
+    let data = dev.data();
+    match event {
+        Event::Register if manager => {
+            let owner = dev.net().cookie();
+            data.update_record(rtnl, |record| record.owner = owner);
+        }
+        Event::Mtu => {
+            let (mtu, wanted, following) = (dev.mtu(), data.wanted_mtu(rtnl), data.follows(rtnl));
+            data.update_record(rtnl, |record| {
+                match (following, manager) {
+                    (true, _) => {}
+                    (false, true) => (record.default_mtu, record.former_mtu) = (wanted, None),
+                    (false, false) => record.former_mtu = Some(record.mtu),
+                }
+                record.mtu = mtu;
+            });
+        }
+        Event::Address => {
+            let addr = dev.address();
+            data.update_record(rtnl, |record| {
+                if manager {
+                    (record.default_address, record.former_address) = (addr, None);
+                } else {
+                    record.former_address = Some(record.address);
+                }
+                record.address = addr;
+            });
+        }
+        _ => {}
+    }
+    if matches!(event, Event::Mtu | Event::Address | Event::Name) {
+        database::touch(rtnl);
+    }
+}
+
+/// A request on a link of `net` was denied.
+pub(super) fn denied(net: Net<'_>, denial: &Denial, rtnl: Rtnl<'_>) {
+    genl::notify(net, Listeners::Denied, Command::Denied, rtnl, |message| {
+        show::denial(denial, net, message)
+    });
 }
 
 /// A VNIC is new.
@@ -53,20 +115,25 @@ pub(crate) fn changed(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
 
 /// Something changed that a description of the link shows.
 pub(crate) fn link_changed(switch: &Switch, rtnl: Rtnl<'_>) {
-    genl::notify(switch.lower().net(), Command::LinkChange, rtnl, |message| {
-        show::link(switch, message)
+    let net = switch.lower().net();
+    genl::notify(net, Listeners::Config, Command::LinkChange, rtnl, |message| {
+        show::link(switch, rtnl, message)
     });
 }
 
 fn tell_link(dev: &Dev<Vnic>, command: Command, rtnl: Rtnl<'_>) {
     let net = dev.data().lower().net();
-    genl::notify(net, command, rtnl, |message| show::vnic(dev, net, message));
+    genl::notify(net, Listeners::Config, command, rtnl, |message| {
+        show::vnic(dev, net, rtnl, message)
+    });
 }
 
 /// Tells the namespace of the VNIC, unless its link is there, too.
 fn tell_own(dev: &Dev<Vnic>, command: Command, rtnl: Rtnl<'_>) {
     let net = dev.net();
     if net != dev.data().lower().net() {
-        genl::notify(net, command, rtnl, |message| show::vnic(dev, net, message));
+        genl::notify(net, Listeners::Config, command, rtnl, |message| {
+        show::vnic(dev, net, rtnl, message)
+    });
     }
 }

@@ -5,8 +5,12 @@
 #![deny(unsafe_code)]
 
 mod change;
+pub(crate) mod database;
 pub(crate) mod events;
+mod policy;
+pub(crate) mod request;
 mod show;
+mod transaction;
 
 use crate::{
     net::{
@@ -44,7 +48,7 @@ pub(crate) struct Family;
 impl Handlers for Family {
     fn link_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
         let switch = named_link(request, rtnl)?;
-        request.reply(Command::LinkGet, |message| show::link(&switch, message))
+        request.reply(Command::LinkGet, |message| show::link(&switch, rtnl, message))
     }
 
     fn link_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
@@ -53,7 +57,7 @@ impl Handlers for Family {
         while let Some(switch) = Switch::next(place, rtnl) {
             place = switch.number(rtnl);
             if switch.lower().net() == viewer
-                && !dump.put([place, 0], |message| show::link(&switch, message))
+                && !dump.put([place, 0], |message| show::link(&switch, rtnl, message))
             {
                 break;
             }
@@ -67,10 +71,19 @@ impl Handlers for Family {
     }
 
     fn vnic_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
-        let vnic = named_vnic(request, BY_VNIC, rtnl)?;
         let viewer = request.net();
+        let absent = request
+            .attrs()
+            .get(uapi::VNIC_A_ID)
+            .and_then(|attr| database::absent(attr.uint(), viewer, rtnl));
+        if let Some(absent) = absent {
+            return request.reply(Command::VnicGet, |message| {
+                show::absent(&absent, viewer, message)
+            });
+        }
+        let vnic = named_vnic(request, BY_VNIC, rtnl)?;
         request.reply(Command::VnicGet, |message| {
-            show::vnic(vnic, viewer, message)
+            show::vnic(vnic, viewer, rtnl, message)
         })
     }
 
@@ -82,10 +95,16 @@ impl Handlers for Family {
         };
         let wanted =
             |vnic: &Dev<Vnic>| only.is_none_or(|only| core::ptr::eq(only, vnic.data().lower()));
-        dump_vnics(dump, rtnl, wanted, |vnic, message| {
-            show::vnic(vnic, viewer, message)
-        });
-        Ok(())
+        let place = dump.cursor();
+        if place[0] != ABSENT {
+            let full = dump_vnics(dump, rtnl, wanted, |vnic, message| {
+                show::vnic(vnic, viewer, rtnl, message)
+            });
+            if full {
+                return Ok(());
+            }
+        }
+        dump_absent(dump, only, rtnl)
     }
 
     fn vnic_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
@@ -102,12 +121,40 @@ impl Handlers for Family {
         dump_vnics(dump, rtnl, |_| true, show::stats);
         Ok(())
     }
+
+    fn policy_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        policy::dump(dump, rtnl)
+    }
+
+    fn policy_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        policy::do_add(request, rtnl)
+    }
+
+    fn policy_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        policy::do_delete(request, rtnl)
+    }
+
+    fn why(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        policy::why(request, rtnl)
+    }
+
+    fn denied_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        policy::dump_denials(dump, rtnl)
+    }
+
+    fn apply(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        transaction::apply(request, rtnl)
+    }
 }
 
 /// The attributes that name a VNIC: by its number, by its device's index.
 type By = (u32, u32);
 const BY_VNIC: By = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
 const BY_STATS: By = (uapi::VNIC_A_STATS_ID, uapi::VNIC_A_STATS_IFINDEX);
+const BY_REQUEST: By = (uapi::VNIC_A_REQUEST_VNIC, uapi::VNIC_A_REQUEST_IFINDEX);
+
+/// In dumps the place of absent VNICs: behind every switch.
+const ABSENT: u64 = u64::MAX;
 
 /// The device whose index an attribute is.
 fn named_device<'a>(
@@ -147,6 +194,16 @@ fn shows(viewer: Net<'_>, vnic: &Dev<Vnic>) -> bool {
     vnic.net() == viewer || vnic.data().lower().net() == viewer
 }
 
+/// Refuses the number of a VNIC that the namespace of the request does not show.
+fn unknown_vnic(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Error {
+    let id = attr.uint();
+    extack.refuse_attr(
+        attr,
+        ENODEV,
+        format_args!("vnic: this namespace knows no VNIC {id}"),
+    )
+}
+
 /// The VNIC that a request names.
 fn named_vnic<'a>(request: &Request<'a>, (id, index): By, rtnl: Rtnl<'a>) -> Result<&'a Dev<Vnic>> {
     let viewer = request.net();
@@ -154,13 +211,7 @@ fn named_vnic<'a>(request: &Request<'a>, (id, index): By, rtnl: Rtnl<'a>) -> Res
     if let Some(attr) = request.attrs().get(id) {
         let id = attr.uint();
         let found = Switch::find_vnic(rtnl, |vnic| vnic.data().id() == id && shows(viewer, vnic));
-        return found.ok_or_else(|| {
-            extack.refuse_attr(
-                &attr,
-                ENODEV,
-                format_args!("vnic: this namespace knows no VNIC {id}"),
-            )
-        });
+        return found.ok_or_else(|| unknown_vnic(&attr, &mut extack));
     }
     let Some(attr) = request.attrs().get(index) else {
         return Err(extack.refuse(
@@ -179,13 +230,14 @@ fn named_vnic<'a>(request: &Request<'a>, (id, index): By, rtnl: Rtnl<'a>) -> Res
 }
 
 /// Describes the VNICs that the reader's namespace shows, in the order of their switches and of
-/// their numbers, which only grow: however many calls it takes, none that stays is missed.
+/// their numbers, which only grow: however many calls it takes, none that stays is missed. Whether
+/// there are more than there was room for.
 fn dump_vnics(
     dump: &mut Dump<'_>,
     rtnl: Rtnl<'_>,
     wanted: impl Fn(&Dev<Vnic>) -> bool,
     fill: impl Fn(&Dev<Vnic>, &mut Message<'_>) -> Result,
-) {
+) -> bool {
     let viewer = dump.net();
     let [mut place, mut last] = dump.cursor();
     // The switch on which the last call ended comes first, unless it is gone.
@@ -204,7 +256,26 @@ fn dump_vnics(
                 && !dump.put([place, id], |message| fill(vnic, message))
         });
         if full.is_some() {
-            return;
+            return true;
         }
     }
+    false
+}
+
+/// Describes what is kept of VNICs that are gone, of those on the link `only` if there is one.
+fn dump_absent(dump: &mut Dump<'_>, only: Option<&NetDev>, rtnl: Rtnl<'_>) -> Result {
+    let viewer = dump.net();
+    let last = match dump.cursor() {
+        [ABSENT, last] => last,
+        _ => 0,
+    };
+    for absent in database::absent_after(last, rtnl)?.iter() {
+        let concerned = absent.net == viewer.cookie()
+            && only.is_none_or(|only| only.ifindex().unsigned_abs() == absent.link);
+        let place = [ABSENT, absent.id];
+        if concerned && !dump.put(place, |message| show::absent(absent, viewer, message)) {
+            break;
+        }
+    }
+    Ok(())
 }

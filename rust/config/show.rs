@@ -2,7 +2,21 @@
 
 //! What messages say of links and VNICs.
 
+use super::database::{
+    self,
+    Absent,
+    Denial, //
+};
 use crate::{
+    logic::permission::{
+        Asker,
+        Entry,
+        Permits,
+        Scope,
+        Subject,
+        SubjectName,
+        Value, //
+    },
     net::{
         counters::Counter,
         netdev::{
@@ -10,6 +24,7 @@ use crate::{
             Net, //
         },
         netlink::Message,
+        rtnl::Rtnl,
         uapi, //
     },
     switch::Switch,
@@ -18,7 +33,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// Describes a link, in its own namespace.
-pub(super) fn link(switch: &Switch, message: &mut Message<'_>) -> Result {
+pub(super) fn link(switch: &Switch, rtnl: Rtnl<'_>, message: &mut Message<'_>) -> Result {
     let lower = switch.lower();
     let kind = if switch.is_stub() {
         uapi::VNIC_LINK_KIND_ETHERSTUB
@@ -30,11 +45,17 @@ pub(super) fn link(switch: &Switch, message: &mut Message<'_>) -> Result {
     message.put_u32(uapi::VNIC_A_LINK_KIND, kind)?;
     message.put_u8(uapi::VNIC_A_LINK_HOST, switch.host().into())?;
     message.put_u32(uapi::VNIC_A_LINK_FILTER, switch.filter().into())?;
-    message.put_u32(uapi::VNIC_A_LINK_VNICS, switch.vnic_count())
+    message.put_u32(uapi::VNIC_A_LINK_VNICS, switch.vnic_count())?;
+    message.put_uint(uapi::VNIC_A_LINK_GENERATION, database::generation(rtnl))
 }
 
 /// Describes a VNIC as the namespace `viewer` sees it.
-pub(super) fn vnic(dev: &Dev<Vnic>, viewer: Net<'_>, message: &mut Message<'_>) -> Result {
+pub(super) fn vnic(
+    dev: &Dev<Vnic>,
+    viewer: Net<'_>,
+    rtnl: Rtnl<'_>,
+    message: &mut Message<'_>,
+) -> Result {
     let data = dev.data();
     let lower = data.lower();
     message.put_uint(uapi::VNIC_A_ID, data.id())?;
@@ -54,7 +75,145 @@ pub(super) fn vnic(dev: &Dev<Vnic>, viewer: Net<'_>, message: &mut Message<'_>) 
     message.put_u32(
         uapi::VNIC_A_PROMISC_MODE,
         data.promisc().map_or(0, |promisc| promisc as u32),
-    )
+    )?;
+    let record = data.record(rtnl);
+    if record.owner != dev.net().cookie() {
+        message.put_i32(uapi::VNIC_A_OWNER_ID, viewer.id_of_cookie(record.owner))?;
+    }
+    message.put_uint(uapi::VNIC_A_DENIED, record.denied)?;
+    message.put_mac(uapi::VNIC_A_DEFAULT_ADDRESS, record.default_address)?;
+    match record.default_mtu {
+        Some(mtu) => message.put_u32(uapi::VNIC_A_DEFAULT_MTU, mtu),
+        None => Ok(()),
+    }
+}
+
+/// Describes what is kept of a VNIC that is gone, in the namespace of its link.
+pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>) -> Result {
+    let record = &absent.record;
+    message.put_uint(uapi::VNIC_A_ID, absent.id)?;
+    message.put_flag(uapi::VNIC_A_ABSENT)?;
+    if absent.link != 0 {
+        message.put_u32(uapi::VNIC_A_LINK, absent.link)?;
+    }
+    message.put_name(uapi::VNIC_A_LINK_NAME, absent.link_name)?;
+    message.put_name(uapi::VNIC_A_IFNAME, absent.name)?;
+    message.put_i32(uapi::VNIC_A_OWNER_ID, viewer.id_of_cookie(record.owner))?;
+    message.put_u16(uapi::VNIC_A_VLAN, absent.vid)?;
+    message.put_mac(uapi::VNIC_A_ADDRESS, record.default_address)?;
+    message.put_u32(uapi::VNIC_A_MTU, record.mtu)?;
+    if let Some(promisc) = absent.promisc {
+        message.put_u32(uapi::VNIC_A_PROMISC_MODE, promisc as u32)?;
+    }
+    message.put_uint(uapi::VNIC_A_DENIED, record.denied)?;
+    message.put_mac(uapi::VNIC_A_DEFAULT_ADDRESS, record.default_address)?;
+    match record.default_mtu {
+        Some(mtu) => message.put_u32(uapi::VNIC_A_DEFAULT_MTU, mtu),
+        None => Ok(()),
+    }
+}
+
+/// A subject's name without what fills it up, with the zero at its end.
+fn with_nul(name: &SubjectName) -> &[u8] {
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(31);
+    name.get(..=end).unwrap_or(&[])
+}
+
+fn subject(subject: &Subject, viewer: Net<'_>, message: &mut Message<'_>) -> Result {
+    const KIND: u32 = uapi::VNIC_A_POLICY_SUBJECT;
+    match subject {
+        Subject::Owner => message.put_u32(KIND, uapi::VNIC_SUBJECT_OWNER),
+        Subject::Netns(cookie) => {
+            message.put_u32(KIND, uapi::VNIC_SUBJECT_NETNS)?;
+            message.put_uint(uapi::VNIC_A_POLICY_NETNS_COOKIE, *cookie)?;
+            message.put_i32(uapi::VNIC_A_POLICY_NETNS_ID, viewer.id_of_cookie(*cookie))
+        }
+        Subject::User(user) => {
+            message.put_u32(KIND, uapi::VNIC_SUBJECT_USER)?;
+            message.put_u32(uapi::VNIC_A_POLICY_USER, *user)
+        }
+        Subject::Name(name) => {
+            message.put_u32(KIND, uapi::VNIC_SUBJECT_NAME)?;
+            message.put_bytes(uapi::VNIC_A_POLICY_NAME, with_nul(name))
+        }
+    }
+}
+
+/// Describes a policy as the namespace `viewer` sees it.
+pub(super) fn policy(entry: &Entry, viewer: Net<'_>, message: &mut Message<'_>) -> Result {
+    let policy = &entry.policy;
+    message.put_uint(uapi::VNIC_A_POLICY_ID, policy.id)?;
+    match entry.scope {
+        Scope::BuiltIn => message.put_flag(uapi::VNIC_A_POLICY_BUILT_IN)?,
+        Scope::Link(_, index) => message.put_u32(uapi::VNIC_A_POLICY_LINK, index)?,
+        Scope::Vnic(id) => message.put_uint(uapi::VNIC_A_POLICY_VNIC, id)?,
+        Scope::Lost(_, name) => message.put_bytes(uapi::VNIC_A_POLICY_LINK_NAME, &name)?,
+        Scope::Host | Scope::Moving => {}
+    }
+    subject(&policy.subject, viewer, message)?;
+    message.put_u32(uapi::VNIC_A_POLICY_PARAM, policy.param as u32)?;
+    match &policy.permits {
+        Permits::Anything => {}
+        Permits::Nothing => message.put_flag(uapi::VNIC_A_POLICY_NOTHING)?,
+        Permits::Range(min, max) => {
+            message.put_uint(uapi::VNIC_A_POLICY_FROM, *min)?;
+            message.put_uint(uapi::VNIC_A_POLICY_TO, *max)?;
+        }
+        Permits::Prefix(prefix, bits) => {
+            message.put_bytes(uapi::VNIC_A_POLICY_PREFIX, prefix.bytes())?;
+            message.put_u8(uapi::VNIC_A_POLICY_PREFIX_LEN, *bits)?;
+        }
+    }
+    match policy.quota {
+        Some(quota) => message.put_u32(uapi::VNIC_A_POLICY_QUOTA, quota),
+        None => Ok(()),
+    }
+}
+
+/// Describes who asked.
+fn asker(asker: &Asker, viewer: Net<'_>, message: &mut Message<'_>) -> Result {
+    let kind = match asker {
+        Asker { name: Some(_), .. } => uapi::VNIC_SUBJECT_NAME,
+        Asker { owner: true, .. } => uapi::VNIC_SUBJECT_OWNER,
+        Asker { netns: Some(_), .. } => uapi::VNIC_SUBJECT_NETNS,
+        _ => uapi::VNIC_SUBJECT_USER,
+    };
+    message.put_u32(uapi::VNIC_A_REQUEST_SUBJECT, kind)?;
+    if asker.kernel {
+        message.put_flag(uapi::VNIC_A_REQUEST_KERNEL)?;
+    }
+    if let Some(cookie) = asker.netns {
+        message.put_uint(uapi::VNIC_A_REQUEST_NETNS_COOKIE, cookie)?;
+        message.put_i32(uapi::VNIC_A_REQUEST_NETNS_ID, viewer.id_of_cookie(cookie))?;
+    }
+    if let Some(user) = asker.user {
+        message.put_u32(uapi::VNIC_A_REQUEST_USER, user)?;
+    }
+    match &asker.name {
+        Some(name) => message.put_bytes(uapi::VNIC_A_REQUEST_NAME, with_nul(name)),
+        None => Ok(()),
+    }
+}
+
+/// Describes a denied request to the namespace of the link.
+pub(super) fn denial(denial: &Denial, viewer: Net<'_>, message: &mut Message<'_>) -> Result {
+    message.put_uint(uapi::VNIC_A_REQUEST_SERIAL, denial.serial)?;
+    if let Some((id, index, name)) = denial.vnic {
+        message.put_uint(uapi::VNIC_A_REQUEST_VNIC, id)?;
+        message.put_u32(uapi::VNIC_A_REQUEST_IFINDEX, index)?;
+        message.put_name(uapi::VNIC_A_REQUEST_IFNAME, name)?;
+    }
+    message.put_u32(uapi::VNIC_A_REQUEST_LINK, denial.link)?;
+    message.put_u32(uapi::VNIC_A_REQUEST_PARAM, denial.param as u32)?;
+    match &denial.value {
+        Value::Number(number) => message.put_uint(uapi::VNIC_A_REQUEST_NUMBER, *number)?,
+        Value::Address(addr) => message.put_bytes(uapi::VNIC_A_REQUEST_BYTES, addr.bytes())?,
+    }
+    asker(&denial.asker, viewer, message)?;
+    match denial.policy {
+        Some(policy) => message.put_uint(uapi::VNIC_A_REQUEST_POLICY, policy),
+        None => Ok(()),
+    }
 }
 
 /// The attributes that carry a VNIC's counters.

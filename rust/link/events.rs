@@ -3,8 +3,18 @@
 //! What VNICs do when something happens to the device below them (macvlan_device_event()).
 
 use crate::{
-    config::events,
-    logic::addr::MacAddr,
+    config::{
+        database,
+        events,
+        request, //
+    },
+    logic::{
+        addr::MacAddr,
+        permission::{
+            Param,
+            Value, //
+        },
+    },
     net::{
         netdev::{
             Dev,
@@ -17,10 +27,7 @@ use crate::{
             Notified, //
         },
         rtnl::Rtnl,
-        rtnl_link::{
-            kill_many,
-            LinkOps, //
-        },
+        rtnl_link::kill_many,
     },
     switch::Switch,
     vnic::Vnic,
@@ -42,16 +49,64 @@ impl Notified for Events {
         rtnl: Rtnl<'_>,
     ) -> Result {
         if let Some(vnic) = dev.downcast::<Vnic>() {
-            if event == Event::PreAddress {
-                Vnic::check_address(vnic, info.new_address(), extack, rtnl)?;
-            }
-            events::device_event(vnic, event, rtnl);
+            vnic_event(vnic, event, info, extack, rtnl)?;
         }
-        match Switch::of(dev, rtnl) {
-            Some(switch) => lower_event(&switch, event, dev, info, extack, rtnl),
-            None => Ok(()),
+        if event == Event::Register {
+            database::device_comes(dev, rtnl);
         }
+        let switch = Switch::of(dev, rtnl);
+        if let Some(switch) = &switch {
+            lower_event(switch, event, dev, info, extack, rtnl)?;
+        }
+        if event == Event::Unregister {
+            // Behind its VNICs, of which something may be kept.
+            database::device_leaves(dev, switch.is_some_and(|switch| forgets(&switch)), rtnl);
+        }
+        Ok(())
     }
+}
+
+/// What is about to become of a VNIC is judged, what became of it is told.
+fn vnic_event(
+    dev: &Dev<Vnic>,
+    event: Event,
+    info: &Info<'_>,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'_>,
+) -> Result {
+    if event == Event::PreAddress {
+        Vnic::check_address(dev, info.new_address(), extack, rtnl)?;
+    }
+    if !dev.data().is_announced(rtnl) {
+        return Ok(());
+    }
+    let mut ask = |param, value| request::ask(dev, param, value, &mut *extack, rtnl);
+    match event {
+        Event::PreAddress => ask(Param::Address, request::mac(info.new_address()))?,
+        Event::PreUp => ask(Param::Up, Value::Number(1))?,
+        Event::TxQueueLen => {
+            let len = dev.tx_queue_len(rtnl);
+            ask(Param::TxQueueLen, Value::Number(len.into()))?;
+        }
+        Event::Name if dev.name() != dev.data().record(rtnl).name => {
+            // If this is refused the core gives the old name back, and says so by the same event.
+            ask(Param::Name, Value::Number(1))?;
+            let name = dev.name();
+            dev.data()
+                .update_record(rtnl, |record| record.name = name);
+        }
+        Event::PreUpper => {
+            if info.is_new_master() {
+                ask(Param::Master, Value::Number(1))?;
+            }
+            if let Some(vid) = info.new_vlan() {
+                ask(Param::VlanDevice, Value::Number(vid.into()))?;
+            }
+        }
+        _ => {}
+    }
+    events::device_event(dev, event, rtnl);
+    Ok(())
 }
 
 fn lower_event(
@@ -66,7 +121,7 @@ fn lower_event(
         Event::State => switch.for_each_vnic(rtnl, |vnic| Vnic::follow_state(vnic, rtnl)),
         Event::Features => switch.for_each_vnic(rtnl, |vnic| {
             vnic.inherit_limits(lower, rtnl);
-            vnic.update_features(rtnl);
+            request::authorized(rtnl, || vnic.update_features(rtnl));
         }),
         Event::Mtu => switch.for_each_vnic(rtnl, |vnic| Vnic::follow_mtu(vnic, lower.mtu(), rtnl)),
         Event::PreAddress => refuse_taken(switch, lower, info.new_address(), extack, rtnl)?,
@@ -88,11 +143,19 @@ fn lower_event(
             ))
         }
         Event::PreUpper => refuse_clash(switch, lower, info, extack, rtnl)?,
+        // Up to the device below, which is not ours to judge.
+        Event::PreUp | Event::TxQueueLen => {}
         // Only a description shows it.
         Event::Name => events::link_changed(switch, rtnl),
         Event::PassOn(event) => switch.for_each_vnic(rtnl, |vnic| vnic.notify(event.into(), rtnl)),
     }
     Ok(())
+}
+
+/// Whether what is kept for a link that goes is forgotten: an etherstub that its manager deletes. A NIC
+/// may come back.
+fn forgets(switch: &Switch) -> bool {
+    switch.is_stub() && switch.lower().net().is_managed_by_caller()
 }
 
 /// The lower device goes, and takes its VNICs along; or it moves to another namespace, and its
@@ -103,7 +166,10 @@ fn lower_leaves(switch: &Arc<Switch>, lower: &NetDev, rtnl: Rtnl<'_>) {
         return;
     }
     kill_many(rtnl, |list| {
-        switch.for_each_vnic(rtnl, |vnic: &Dev<Vnic>| Vnic::dellink(vnic, list, rtnl));
+        let forget = forgets(switch);
+        switch.for_each_vnic(rtnl, |vnic: &Dev<Vnic>| {
+            Vnic::delete(vnic, forget, list, rtnl)
+        });
     });
 }
 

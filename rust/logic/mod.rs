@@ -7,5 +7,7 @@
 
 pub(crate) mod addr;
 pub(crate) mod mtu;
+pub(crate) mod permission;
+pub(crate) mod sort;
 pub(crate) mod table;
 pub(crate) mod vlan;

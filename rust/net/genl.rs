@@ -12,9 +12,11 @@ use crate::{
     net::{
         netdev::Net,
         netlink::{
+            Attr,
             Attrs,
             Extack,
-            Message, //
+            Message,
+            Nested, //
         },
         rtnl::{
             self,
@@ -54,6 +56,26 @@ pub(crate) enum Command {
     VnicDelete = bindings::VNIC_CMD_VNIC_DEL_NTF as u8,
     /// A link changed.
     LinkChange = bindings::VNIC_CMD_LINK_CHANGE_NTF as u8,
+    /// A policy that the request added.
+    PolicyAdded = bindings::VNIC_CMD_POLICY_ADD as u8,
+    /// A policy is new.
+    PolicyAdd = bindings::VNIC_CMD_POLICY_ADD_NTF as u8,
+    /// A policy is gone.
+    PolicyDelete = bindings::VNIC_CMD_POLICY_DEL_NTF as u8,
+    /// What would become of a request.
+    Why = bindings::VNIC_CMD_WHY as u8,
+    /// A request was denied.
+    Denied = bindings::VNIC_CMD_DENIED_NTF as u8,
+}
+
+/// Who is told of something.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Listeners {
+    /// Those of changes of the configuration.
+    Config = bindings::VNIC_NLGRP_CONFIG as u32,
+    /// Those of denied requests.
+    Denied = bindings::VNIC_NLGRP_DENIED as u32,
 }
 
 /// The operations. All run in process context under RTNL; requests come from anyone.
@@ -81,6 +103,24 @@ pub(crate) trait Handlers {
 
     /// Tells what VNICs counted.
     fn stats_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Describes policies.
+    fn policy_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Adds a policy.
+    fn policy_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Deletes a policy.
+    fn policy_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Says what would become of a request.
+    fn why(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Describes the last requests that were denied.
+    fn denied_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Changes many things together.
+    fn apply(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
 }
 
 /// A request for one answer.
@@ -115,6 +155,28 @@ impl<'a> Request<'a> {
     pub(crate) fn is_capable(&self) -> bool {
         // SAFETY: The request, and a namespace that its socket keeps alive.
         unsafe { bindings::vnic_genl_capable(self.skb, self.net().as_ptr()) }
+    }
+
+    /// The user that its sender is in the first user namespace, if he administers a user namespace
+    /// and the socket is his own.
+    pub(crate) fn user(&self) -> Option<u32> {
+        let mut user = 0;
+        // SAFETY: The request; this is its sender's task.
+        unsafe { bindings::vnic_genl_user(self.skb, &mut user) }.then_some(user)
+    }
+
+    /// All attributes of a type, in the order of the request.
+    pub(crate) fn all(&self, kind: u32) -> impl Iterator<Item = Attr<'a>> + 'a {
+        let (info, mut last) = (self.info.cast_const(), ptr::null());
+        core::iter::from_fn(move || {
+            // SAFETY: The request's info, and an attribute that the last call found in it; the core
+            // checked them all.
+            unsafe {
+                last = bindings::vnic_genl_next(info, last, kind as c_int);
+                Attr::from_raw(last)
+            }
+        })
+        .fuse()
     }
 
     /// Answers.
@@ -176,6 +238,12 @@ impl<'a> Dump<'a> {
         unsafe { Extack::from_raw((*self.callback).extack) }
     }
 
+    /// As [`Request::is_capable`].
+    pub(crate) fn is_capable(&self) -> bool {
+        // SAFETY: The request of the dump, and a namespace that its socket keeps alive.
+        unsafe { bindings::vnic_genl_dump_capable(self.callback, self.net().as_ptr()) }
+    }
+
     /// Where the dump stands: zeroes at first, then what [`Dump::put`] was told last.
     pub(crate) fn cursor(&self) -> Cursor {
         // SAFETY: The context is the family's, zeroed at first, and large and aligned enough.
@@ -217,17 +285,42 @@ impl<'a> Dump<'a> {
     }
 }
 
-/// Tells everyone in `net` who listens to changes of the configuration. Process context. For want
-/// of memory nobody is told: a listener that must not miss anything dumps now and then.
+/// The attributes of a VNIC in a transaction.
+pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_DELETE as usize + 1 }>;
+
+/// The attributes of a policy in a transaction.
+pub(crate) type PolicyChange<'a> = Nested<'a, { bindings::VNIC_A_POLICY_DELETE as usize + 1 }>;
+
+/// What a transaction says of a VNIC.
+pub(crate) fn vnic_change<'a>(
+    attr: &Attr<'a>,
+    extack: &mut Extack<'_>,
+) -> Result<VnicChange<'a>> {
+    // SAFETY: The generated table goes up to this attribute.
+    unsafe { Nested::parse(attr, bindings::vnic_vnic_change_nl_policy.as_ptr(), extack) }
+}
+
+/// What a transaction says of a policy.
+pub(crate) fn policy_change<'a>(
+    attr: &Attr<'a>,
+    extack: &mut Extack<'_>,
+) -> Result<PolicyChange<'a>> {
+    // SAFETY: The generated table goes up to this attribute.
+    unsafe { Nested::parse(attr, bindings::vnic_policy_change_nl_policy.as_ptr(), extack) }
+}
+
+/// Tells everyone in `net` who listens. Process context. For want of memory nobody is told: a
+/// listener that must not miss anything dumps now and then.
 pub(crate) fn notify(
     net: Net<'_>,
+    listeners: Listeners,
     command: Command,
     _rtnl: Rtnl<'_>,
     fill: impl FnOnce(&mut Message<'_>) -> Result,
 ) {
-    const GROUP: c_uint = bindings::VNIC_NLGRP_CONFIG as c_uint;
+    let group = listeners as c_uint;
     // SAFETY: A live namespace.
-    if !unsafe { bindings::vnic_genl_listened(net.as_ptr(), GROUP) } {
+    if !unsafe { bindings::vnic_genl_listened(net.as_ptr(), group) } {
         return;
     }
     let mut hdr = ptr::null_mut();
@@ -239,7 +332,7 @@ pub(crate) fn notify(
     // SAFETY: A message under construction, ours alone.
     match fill(&mut unsafe { Message::from_raw(skb) }) {
         // SAFETY: A complete message, which this consumes.
-        Ok(()) => unsafe { bindings::vnic_genl_multicast(skb, hdr, net.as_ptr(), GROUP) },
+        Ok(()) => unsafe { bindings::vnic_genl_multicast(skb, hdr, net.as_ptr(), group) },
         // SAFETY: Not sent.
         Err(_) => unsafe { bindings::vnic_genl_free(skb) },
     }
@@ -357,10 +450,16 @@ operations! {
         vnic_nl_vnic_get_doit = vnic_get;
         vnic_nl_vnic_set_doit = vnic_set;
         vnic_nl_stats_get_doit = stats_get;
+        vnic_nl_policy_add_doit = policy_add;
+        vnic_nl_policy_del_doit = policy_delete;
+        vnic_nl_why_doit = why;
+        vnic_nl_apply_doit = apply;
     }
     dump {
         vnic_nl_link_get_dumpit = link_dump;
         vnic_nl_vnic_get_dumpit = vnic_dump;
         vnic_nl_stats_get_dumpit = stats_dump;
+        vnic_nl_policy_get_dumpit = policy_dump;
+        vnic_nl_denied_get_dumpit = denied_dump;
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod counters;
 pub(crate) mod ethtool;
 pub(crate) mod genl;
 pub(crate) mod hwtstamp;
+pub(crate) mod inetaddr;
 pub(crate) mod lower;
 pub(crate) mod napi;
 pub(crate) mod netdev;

@@ -188,6 +188,18 @@ impl NetDev {
         ptr::eq(ops, T::OPS).then(|| unsafe { &*ptr::from_ref(self).cast::<Dev<T>>() })
     }
 
+    /// The length of its transmit queue, in packets.
+    pub(crate) fn tx_queue_len(&self, _rtnl: Rtnl<'_>) -> u32 {
+        // SAFETY: A live device, under RTNL.
+        unsafe { bindings::vnic_netdev_tx_queue_len(self.as_ptr()) }
+    }
+
+    /// How many IP addresses it has, IPv6 ones of the link apart.
+    pub(crate) fn ip_count(&self, _rtnl: Rtnl<'_>) -> u32 {
+        // SAFETY: A live device, under RTNL.
+        unsafe { bindings::vnic_netdev_ip_count(self.as_ptr()) }
+    }
+
     /// Copies the name.
     pub(crate) fn name(&self) -> Name {
         // SAFETY: A live field; a name that changes while it is copied is at worst mixed.
@@ -323,16 +335,24 @@ impl NetDev {
 const ETH_P_8021Q: u16 = bindings::ETH_P_8021Q as u16;
 
 /// The name of a device: at most 15 bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name([u8; 16]);
 
 impl Name {
+    /// No name.
+    pub(crate) const NONE: Self = Self([0; 16]);
+
     const fn from_raw(name: [c_char; 16]) -> Self {
         Self(name)
     }
 }
 
 impl Name {
+    /// The bytes, filled up with zeroes.
+    pub(crate) fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// The bytes up to and with the zero.
     pub(crate) fn with_nul(&self) -> &[u8] {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(15);
@@ -401,12 +421,55 @@ impl<'a> Net<'a> {
         (!dev.is_null()).then(|| unsafe { NetDev::from_raw(dev) })
     }
 
+    /// Who the calling task is to links of this namespace. Process context.
+    pub(crate) fn caller(self) -> Caller {
+        let mut cookie = 0;
+        // SAFETY: The namespace lives, and the cookie is written only if there is one.
+        match unsafe { bindings::vnic_caller(self.0, &mut cookie) } {
+            bindings::vnic_caller_VNIC_CALLER_MANAGER => Caller::Manager,
+            bindings::vnic_caller_VNIC_CALLER_TASK => Caller::Task(cookie),
+            _ => Caller::Kernel,
+        }
+    }
+
     /// Whether the calling task manages links of this namespace: it asks from within it, and has
     /// `CAP_NET_ADMIN` over it. A kernel thread never does. Process context.
     pub(crate) fn is_managed_by_caller(self) -> bool {
-        // SAFETY: The namespace lives.
-        unsafe { bindings::vnic_is_manager(self.0) }
+        matches!(self.caller(), Caller::Manager)
     }
+
+    /// What no other namespace ever has until the next boot.
+    pub(crate) fn cookie(self) -> u64 {
+        // SAFETY: The namespace lives.
+        unsafe { bindings::vnic_net_cookie(self.0) }
+    }
+
+    /// The number by which this namespace knows the one with `cookie`, made if there is none;
+    /// negative if that is gone. Process context.
+    pub(crate) fn id_of_cookie(self, cookie: u64) -> i32 {
+        // SAFETY: The namespace lives.
+        unsafe { bindings::vnic_net_id_of_cookie(self.0, cookie) }
+    }
+}
+
+/// The cookie of a namespace that the calling task has open as `fd`.
+pub(crate) fn cookie_of_fd(fd: u32) -> Result<u64> {
+    let fd = c_int::try_from(fd).map_err(|_| EBADF)?;
+    let mut cookie = 0;
+    // SAFETY: Process context; whether the number is good for anything is found out there.
+    to_result(unsafe { bindings::vnic_net_cookie_of_fd(fd, &mut cookie) })?;
+    Ok(cookie)
+}
+
+/// Who asks for a change.
+#[derive(Clone, Copy)]
+pub(crate) enum Caller {
+    /// The manager of the link.
+    Manager,
+    /// Somebody in the namespace with this cookie.
+    Task(u64),
+    /// A kernel thread.
+    Kernel,
 }
 
 /// A device of ours with its private data.
@@ -545,6 +608,21 @@ impl<T: Operations> Dev<T> {
     pub(crate) fn set_lockdep_class(&self, _rtnl: Rtnl<'_>) {
         // SAFETY: Our device, not registered yet.
         unsafe { bindings::vnic_netdev_set_lockdep_class(self.as_ptr()) };
+    }
+
+    /// The features that users may change, and which of these they want.
+    pub(crate) fn wanted_features(&self, _rtnl: Rtnl<'_>) -> Features {
+        // SAFETY: Written under RTNL only.
+        unsafe { (*self.as_ptr()).wanted_features & (*self.as_ptr()).hw_features }
+    }
+
+    /// Takes back what was wanted of them, in `fix_features`, and returns `features` without it.
+    pub(crate) fn refuse_features(&self, features: Features, _rtnl: Rtnl<'_>) -> Features {
+        // SAFETY: Our device, under RTNL.
+        unsafe {
+            let on = bindings::vnic_netdev_refuse_features(self.as_ptr());
+            (features & !(*self.as_ptr()).hw_features) | on
+        }
     }
 
     /// Records that this device is above `lower`.

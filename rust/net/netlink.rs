@@ -93,6 +93,17 @@ impl fmt::Write for Sentence {
 /// A received attribute, its length checked by the policy.
 pub(crate) struct Attr<'a>(*const bindings::nlattr, PhantomData<&'a ()>);
 
+impl<'a> Attr<'a> {
+    /// Wraps the C attribute, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// `attr` must be null or a validated attribute that lives for `'a`.
+    pub(crate) unsafe fn from_raw(attr: *const bindings::nlattr) -> Option<Self> {
+        (!attr.is_null()).then_some(Self(attr, PhantomData))
+    }
+}
+
 impl Attr<'_> {
     fn payload(&self) -> &[u8] {
         const HEADER: usize = mem::size_of::<bindings::nlattr>();
@@ -128,6 +139,18 @@ impl Attr<'_> {
             .map_or_else(|| self.u32().into(), u64::from_ne_bytes)
     }
 
+    /// As bytes, of any number that the policy allows.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.payload()
+    }
+
+    /// As a string, which the policy limits: without the zero at its end.
+    pub(crate) fn text(&self) -> &[u8] {
+        let bytes = self.payload();
+        let end = bytes.iter().position(|byte| *byte == 0);
+        bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(&[])
+    }
+
     /// As an Ethernet address: exactly six bytes.
     pub(crate) fn mac(&self) -> Option<crate::logic::addr::MacAddr> {
         let bytes: [u8; 6] = self.payload().try_into().ok()?;
@@ -156,6 +179,11 @@ impl<'a> Attrs<'a> {
             max,
             _request: PhantomData,
         }
+    }
+
+    /// Whether the request has an attribute of a type.
+    pub(crate) fn has(&self, kind: u32) -> bool {
+        self.get(kind).is_some()
     }
 
     /// The attribute of a type, if the request has it.
@@ -228,6 +256,49 @@ impl Message<'_> {
     /// Appends the name of a device, with the zero at its end.
     pub(crate) fn put_name(&mut self, kind: u32, name: crate::net::netdev::Name) -> Result {
         self.put(kind, name.with_nul())
+    }
+}
+
+impl Message<'_> {
+    /// Appends bytes.
+    pub(crate) fn put_bytes(&mut self, kind: u32, bytes: &[u8]) -> Result {
+        self.put(kind, bytes)
+    }
+
+    /// Appends an attribute that just is there.
+    pub(crate) fn put_flag(&mut self, kind: u32) -> Result {
+        self.put(kind, &[])
+    }
+}
+
+/// A table of nested attributes, up to the type `N - 1`.
+pub(crate) struct Nested<'a, const N: usize>([*mut bindings::nlattr; N], PhantomData<&'a ()>);
+
+impl<'a, const N: usize> Nested<'a, N> {
+    /// What is in `attr`, whose attributes `policy` describes.
+    ///
+    /// # Safety
+    ///
+    /// `policy` must have an entry for each type below `N`.
+    pub(crate) unsafe fn parse(
+        attr: &Attr<'a>,
+        policy: *const bindings::nla_policy,
+        extack: &mut Extack<'_>,
+    ) -> Result<Self> {
+        let mut table = [ptr::null_mut(); N];
+        let max = c_int::try_from(N.saturating_sub(1)).map_err(|_| EINVAL)?;
+        // SAFETY: An attribute of a request; the table and, by the safety requirements, the policy
+        // have an entry for each type up to `max`.
+        to_result(unsafe {
+            bindings::vnic_nla_parse(table.as_mut_ptr(), max, attr.0, policy, extack.0)
+        })?;
+        Ok(Self(table, PhantomData))
+    }
+
+    /// The attributes.
+    pub(crate) fn attrs(&mut self) -> Attrs<'_> {
+        // SAFETY: `N` entries, null or validated attributes of a request that outlives us.
+        unsafe { Attrs::from_raw(self.0.as_mut_ptr(), N.saturating_sub(1) as u32) }
     }
 }
 

@@ -23,6 +23,8 @@ use vnic_bindings as bindings;
 /// What happened; the events that we look at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
+    /// It is about to go up. May be refused.
+    PreUp,
     /// Up, down, or its state changed.
     State,
     /// Its features changed.
@@ -33,7 +35,9 @@ pub(crate) enum Event {
     PreAddress,
     /// Its address changed.
     Address,
-    /// Its name changed.
+    /// The length of its transmit queue changed. May be refused.
+    TxQueueLen,
+    /// Its name changed. May be refused, and then changes back.
     Name,
     /// It is registered: new, or after a move to another namespace.
     Register,
@@ -53,6 +57,8 @@ impl Event {
             bindings::netdev_cmd_NETDEV_UP
             | bindings::netdev_cmd_NETDEV_DOWN
             | bindings::netdev_cmd_NETDEV_CHANGE => Self::State,
+            bindings::netdev_cmd_NETDEV_PRE_UP => Self::PreUp,
+            bindings::netdev_cmd_NETDEV_CHANGE_TX_QUEUE_LEN => Self::TxQueueLen,
             bindings::netdev_cmd_NETDEV_FEAT_CHANGE => Self::Features,
             bindings::netdev_cmd_NETDEV_CHANGEMTU => Self::Mtu,
             bindings::netdev_cmd_NETDEV_PRE_CHANGEADDR => Self::PreAddress,
@@ -81,6 +87,12 @@ impl Info<'_> {
             .cast::<bindings::netdev_notifier_pre_changeaddr_info>();
         // SAFETY: The event's info; the address is at least ETH_ALEN bytes on Ethernet devices.
         crate::logic::addr::MacAddr::new(unsafe { *(*info).dev_addr.cast::<[u8; 6]>() })
+    }
+
+    /// For [`Event::PreUpper`]: whether a master is being added, as a bridge is.
+    pub(crate) fn is_new_master(&self) -> bool {
+        // SAFETY: The event's info.
+        unsafe { bindings::vnic_notifier_new_master(self.0) }
     }
 
     /// For [`Event::PreUpper`]: the VLAN, if the upper device is an 802.1Q device being added.

@@ -79,6 +79,16 @@ impl<T> RtnlCell<T> {
     }
 }
 
+impl<T: Default> RtnlCell<T> {
+    /// Runs `f` on the value, which is out of the cell meanwhile: `f` must not look into the cell.
+    pub(crate) fn with<R>(&self, rtnl: Rtnl<'_>, f: impl FnOnce(&mut T) -> R) -> R {
+        let mut value = self.take(rtnl);
+        let result = f(&mut value);
+        self.set(value, rtnl);
+        result
+    }
+}
+
 impl<T: Copy> RtnlCell<T> {
     /// A copy of the value.
     pub(crate) fn get(&self, _rtnl: Rtnl<'_>) -> T {

@@ -81,6 +81,54 @@ bool vnic_genl_capable(const struct sk_buff *skb, struct net *net)
 	return netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN);
 }
 
+/* The same for a dump, whose request the callback has. */
+bool vnic_genl_dump_capable(const struct netlink_callback *cb, struct net *net)
+{
+	return netlink_ns_capable(cb->skb, net->user_ns, CAP_NET_ADMIN);
+}
+
+/*
+ * Whether the sender of a request administers a user namespace: his own, and
+ * his alone the socket, too. @uid: who he is in the first user namespace.
+ */
+bool vnic_genl_user(const struct sk_buff *skb, u32 *uid)
+{
+	kuid_t user = current_euid();
+
+	if (!uid_eq(user, sk_uid(NETLINK_CB(skb).sk)) ||
+	    !ns_capable(current_user_ns(), CAP_NET_ADMIN))
+		return false;
+	*uid = from_kuid(&init_user_ns, user);
+	return true;
+}
+
+/*
+ * The next attribute of @type in a request, after @after or from its start;
+ * NULL if there is none.
+ */
+const struct nlattr *vnic_genl_next(const struct genl_info *info,
+				    const struct nlattr *after, int type)
+{
+	const struct nlattr *attr = genlmsg_data(info->genlhdr);
+	int left = genlmsg_len(info->genlhdr);
+
+	if (after) {
+		left -= (const char *)after - (const char *)attr;
+		attr = nla_next(after, &left);
+	}
+	for (; nla_ok(attr, left); attr = nla_next(attr, &left))
+		if (nla_type(attr) == type)
+			return attr;
+	return NULL;
+}
+
+int vnic_nla_parse(struct nlattr **tb, int max, const struct nlattr *attr,
+		   const struct nla_policy *policy,
+		   struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(tb, max, attr, policy, extack);
+}
+
 /* The highest attribute that the core parsed for an operation of the family. */
 u32 vnic_genl_maxattr(const struct genl_info *info, u8 kind)
 {
@@ -95,8 +143,21 @@ u32 vnic_genl_maxattr(const struct genl_info *info, u8 kind)
 	return 0;
 }
 
+/*
+ * Who listens to the configuration of a namespace administers it. The generator
+ * of the family's tables knows no flags of groups.
+ */
+static struct genl_multicast_group vnic_genl_groups[VNIC_NLGRP_OVERFLOW + 1];
+
 int vnic_genl_register(void)
 {
+	unsigned int i;
+
+	for (i = 0; i < vnic_nl_family.n_mcgrps; i++) {
+		vnic_genl_groups[i] = vnic_nl_family.mcgrps[i];
+		vnic_genl_groups[i].flags = GENL_MCAST_CAP_NET_ADMIN;
+	}
+	vnic_nl_family.mcgrps = vnic_genl_groups;
 	return genl_register_family(&vnic_nl_family);
 }
 

@@ -3,6 +3,7 @@
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
+#include <linux/net_namespace.h>
 #include <linux/netpoll.h>
 #include <linux/nsproxy.h>
 #include <linux/random.h>
@@ -245,10 +246,6 @@ void vnic_napi_schedule(struct napi_struct *napi)
 	napi_schedule(napi);
 }
 
-/*
- * Whether the calling task manages links of @link_net: it asks from that
- * namespace and has CAP_NET_ADMIN over it. A kernel thread never does.
- */
 /* Sets the address as "ip link set" does, telling everyone. RTNL. */
 int vnic_netdev_change_addr(struct net_device *dev, const u8 *addr,
 			    struct netlink_ext_ack *extack)
@@ -259,12 +256,58 @@ int vnic_netdev_change_addr(struct net_device *dev, const u8 *addr,
 	return dev_set_mac_address(dev, &ss, extack);
 }
 
-bool vnic_is_manager(const struct net *link_net)
+/*
+ * Who asks. The manager of links of @link_net asks from that namespace and has
+ * CAP_NET_ADMIN over it. Any other task speaks for the namespace that it is in,
+ * whose cookie is returned; that it is allowed to was checked by the core. A
+ * kernel thread speaks for nobody.
+ */
+enum vnic_caller vnic_caller(const struct net *link_net, u64 *cookie)
 {
 	if ((current->flags & PF_KTHREAD) || !current->nsproxy)
-		return false;
-	return net_eq(current->nsproxy->net_ns, link_net) &&
-	       ns_capable(link_net->user_ns, CAP_NET_ADMIN);
+		return VNIC_CALLER_KERNEL;
+	*cookie = current->nsproxy->net_ns->net_cookie;
+	if (net_eq(current->nsproxy->net_ns, link_net) &&
+	    ns_capable(link_net->user_ns, CAP_NET_ADMIN))
+		return VNIC_CALLER_MANAGER;
+	return VNIC_CALLER_TASK;
+}
+
+u64 vnic_net_cookie(const struct net *net)
+{
+	return net->net_cookie;
+}
+
+/*
+ * The number by which @net knows the namespace with @cookie, made if there is
+ * none; NETNSA_NSID_NOT_ASSIGNED if it is gone. Process context.
+ */
+int vnic_net_id_of_cookie(struct net *net, u64 cookie)
+{
+	int id = NETNSA_NSID_NOT_ASSIGNED;
+	struct net *peer;
+
+	down_read(&net_rwsem);
+	for_each_net(peer) {
+		if (peer->net_cookie == cookie) {
+			id = peernet2id_alloc(net, peer, GFP_KERNEL);
+			break;
+		}
+	}
+	up_read(&net_rwsem);
+	return id;
+}
+
+/* The cookie of the namespace that the caller has open as @fd. */
+int vnic_net_cookie_of_fd(int fd, u64 *cookie)
+{
+	struct net *net = get_net_ns_by_fd(fd);
+
+	if (IS_ERR(net))
+		return PTR_ERR(net);
+	*cookie = net->net_cookie;
+	put_net(net);
+	return 0;
 }
 
 /* In a netdevice notifier: the device, and the extack or NULL. */
@@ -291,6 +334,32 @@ bool vnic_notifier_new_vlan(const void *ptr, u16 *vid)
 		return false;
 	*vid = vlan_dev_vlan_id(info->upper_dev);
 	return true;
+}
+
+/* In NETDEV_PRECHANGEUPPER: whether a master is being added. */
+bool vnic_notifier_new_master(const void *ptr)
+{
+	const struct netdev_notifier_changeupper_info *info = ptr;
+
+	return info->linking && info->master;
+}
+
+/* Under RTNL. */
+u32 vnic_netdev_tx_queue_len(const struct net_device *dev)
+{
+	return dev->tx_queue_len;
+}
+
+/*
+ * Takes back what was asked for of the features that users may change: what is
+ * wanted is again what is on. Returns what is on of them. RTNL.
+ */
+netdev_features_t vnic_netdev_refuse_features(struct net_device *dev)
+{
+	netdev_features_t on = dev->features & dev->hw_features;
+
+	dev->wanted_features = (dev->wanted_features & ~dev->hw_features) | on;
+	return on;
 }
 
 struct net *vnic_init_net(void)

@@ -410,7 +410,7 @@ fn takes(vnic: &Dev<Vnic>, origin: Origin, rcu: Rcu<'_>) -> Option<Take> {
     }
     // A trunk: the wire shows it all VLANs, VNICs of other VLANs do not.
     let same_side = origin.vid == 0 || origin.source == Source::Wire;
-    let tag_wanted = origin.tag == 0 || data.takes_tag(origin.tag, rcu) || data.sees_all(vnic);
+    let tag_wanted = origin.tag == 0 || data.takes_tag(origin.tag, rcu) || data.sees_all();
     (same_side && tag_wanted).then_some(Take::AsIs)
 }
 

@@ -187,12 +187,12 @@ impl Switch {
     /// The first VNIC of any switch for which `f` is true.
     pub(crate) fn find_vnic<'a>(
         rtnl: Rtnl<'a>,
-        f: impl Fn(&Dev<Vnic>) -> bool,
+        mut f: impl FnMut(&'a Dev<Vnic>) -> bool,
     ) -> Option<&'a Dev<Vnic>> {
         let mut number = 0;
         while let Some(switch) = Self::next(number, rtnl) {
             number = switch.number(rtnl);
-            let found = switch.find_own(rtnl, &f);
+            let found = switch.find_own(rtnl, &mut f);
             if found.is_some() {
                 return found;
             }

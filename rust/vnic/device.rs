@@ -7,7 +7,14 @@ use super::{
     Vnic, //
 };
 use crate::{
-    logic::addr::MacAddr,
+    config::request,
+    logic::{
+        addr::MacAddr,
+        permission::{
+            Param,
+            Value, //
+        },
+    },
     net::{
         self,
         counters::Counter,
@@ -75,6 +82,10 @@ impl Operations for Vnic {
 
     fn change_mtu(dev: &Dev<Self>, mtu: u32, rtnl: Rtnl<'_>) -> Result {
         let data = dev.data();
+        if data.is_announced(rtnl) {
+            let value = Value::Number(mtu.into());
+            request::ask(dev, Param::Mtu, value, &mut Extack::none(), rtnl)?;
+        }
         // Within the limits that the core checks: the lower device's MTU.
         if !data.following.get(rtnl) {
             data.wanted_mtu.set(Some(mtu), rtnl);
@@ -88,6 +99,7 @@ impl Operations for Vnic {
     }
 
     fn change_rx_flags(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        dev.data().judge_flags(dev, rtnl);
         dev.data().apply_flags(dev, rtnl);
     }
 
@@ -104,7 +116,8 @@ impl Operations for Vnic {
         LinkStats::of(&dev.data().counters.sums(dev))
     }
 
-    fn fix_features(dev: &Dev<Self>, wanted: Features, _rtnl: Rtnl<'_>) -> Features {
+    fn fix_features(dev: &Dev<Self>, wanted: Features, rtnl: Rtnl<'_>) -> Features {
+        let wanted = features::permitted(dev, wanted, rtnl);
         features::fix(dev.data().lower(), wanted)
     }
 
@@ -121,9 +134,13 @@ impl Operations for Vnic {
     }
 
     fn fdb_add(dev: &Dev<Self>, addr: MacAddr, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
-        if !addr.is_group() {
+        let param = if addr.is_group() {
+            Param::Groups
+        } else {
             Self::check_address(dev, addr, extack, rtnl)?;
-        }
+            Param::Addresses
+        };
+        request::ask(dev, param, request::mac(addr), extack, rtnl)?;
         dev.add_secondary(addr, rtnl)
     }
 
@@ -143,7 +160,9 @@ impl Operations for Vnic {
     ) -> Result {
         // It concerns everyone on the link, so it is not for containers (macvlan_hwtstamp_set()). A
         // sentence would go to the kernel's log, too, as often as they like.
-        if !dev.net().is_init() {
+        let value = Value::Number(1);
+        let asked = request::ask(dev, Param::Timestamps, value, &mut Extack::none(), rtnl);
+        if asked.is_err() || !dev.net().is_init() {
             return Err(net::eopnotsupp());
         }
         config.set_lower(dev.data().lower(), extack, rtnl)

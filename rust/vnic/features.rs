@@ -2,11 +2,24 @@
 
 //! Offloads of a VNIC: what the lower device has, and what software does anyhow.
 
-use crate::net::netdev::{
-    features,
-    FeatureSet,
-    Features,
-    NetDev, //
+use super::Vnic;
+use crate::{
+    config::request,
+    logic::permission::{
+        Param,
+        Value, //
+    },
+    net::{
+        netdev::{
+            features,
+            Dev,
+            FeatureSet,
+            Features,
+            NetDev, //
+        },
+        netlink::Extack,
+        rtnl::Rtnl, //
+    },
 };
 
 /// Always on: between VNICs nothing is left to do, and for the wire the core does it.
@@ -33,6 +46,22 @@ pub(super) fn of_new(lower: &NetDev) -> FeatureSet {
         features: (lower.features() & POSSIBLE) | ALWAYS | features::HW_VLAN_CTAG_FILTER,
         changeable: features::LRO,
         vlan: (lower.vlan_features() & POSSIBLE) | (ALWAYS & !features::HW_VLAN_CTAG_TX),
+    }
+}
+
+/// What is asked for, without changes that are denied.
+pub(super) fn permitted(dev: &Dev<Vnic>, wanted: Features, rtnl: Rtnl<'_>) -> Features {
+    let (data, asked) = (dev.data(), dev.wanted_features(rtnl));
+    if !data.is_announced(rtnl) || asked == data.record(rtnl).features {
+        return wanted;
+    }
+    let value = Value::Number(1);
+    match request::ask(dev, Param::Features, value, &mut Extack::none(), rtnl) {
+        Ok(()) => {
+            data.update_record(rtnl, |record| record.features = asked);
+            wanted
+        }
+        Err(_) => dev.refuse_features(wanted, rtnl),
     }
 }
 

@@ -7,7 +7,14 @@ use super::{
     Vnic, //
 };
 use crate::{
-    config::events,
+    config::{
+        database::{
+            self,
+            Record, //
+        },
+        events,
+        request, //
+    },
     link,
     logic::{
         addr::{
@@ -15,6 +22,10 @@ use crate::{
             KeyVlan, //
         },
         mtu,
+        permission::{
+            Param,
+            Value, //
+        },
         vlan, //
     },
     net::{
@@ -89,6 +100,7 @@ impl LinkOps for Vnic {
 
     fn new(early: &Early<'_>, link: &NewLink<'_>, extack: &mut Extack<'_>) -> Result<Self> {
         let lower = find_lower(link, extack)?;
+        let creator = request::ask_for_vnic(lower, extack, link.rtnl)?;
         let wanted_mtu = set_mtu(early, link, lower, extack)?;
         if link.attrs.get(uapi::IFLA_ADDRESS).is_none() {
             early.set_random_address();
@@ -106,7 +118,7 @@ impl LinkOps for Vnic {
         let promisc = promisc_attr(link.data, extack)?;
         let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
         if promisc.is_some() || host.is_some() {
-            refuse_subject(lower, extack)?;
+            refuse_maker(creator, lower, extack)?;
         }
         if let Some(on) = host {
             switch.set_host(on, link.rtnl);
@@ -117,6 +129,7 @@ impl LinkOps for Vnic {
             vlan: KeyVlan::new(vid),
             vid,
             wide: AtomicBool::new(false),
+            all: AtomicBool::new(false),
             promisc: AtomicU8::new(promisc.unwrap_or(Promisc::Own) as u8),
             id: LAST_ID.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             vids: RcuArray::new(),
@@ -128,6 +141,12 @@ impl LinkOps for Vnic {
             multicast: RtnlCell::new(KVec::new()),
             announced: RtnlCell::new(false),
             asked: RtnlCell::new(super::rx_mode::Asked::default()),
+            flags: RtnlCell::new((false, false)),
+            refused: RtnlCell::new(KVec::new()),
+            record: RtnlCell::new(Record {
+                creator,
+                ..Record::NEW
+            }),
         })
     }
 
@@ -136,7 +155,13 @@ impl LinkOps for Vnic {
         dev.link_upper(lower, extack, rtnl)?;
         Self::follow_state(dev, rtnl);
         dev.link_event(rtnl);
+        let creator = dev.data().record(rtnl).creator;
+        let record = Record::of(dev, creator, rtnl);
+        dev.data().record.set(record, rtnl);
         dev.data().announced.set(true, rtnl);
+        if creator == 0 {
+            database::vnic_comes(dev, rtnl);
+        }
         events::added(dev, rtnl);
         Ok(())
     }
@@ -158,8 +183,16 @@ impl LinkOps for Vnic {
         }
         let promisc = promisc_attr(attrs, extack)?;
         let host = link::host_attr(attrs, uapi::IFLA_VNIC_HOST, extack)?;
+        if let Some(promisc) = promisc {
+            let value = Value::Number(promisc as u64);
+            request::ask(dev, Param::PromiscMode, value, extack, rtnl)?;
+        }
+        if let Some(on) = host {
+            let value = Value::Number(on.into());
+            request::ask(dev, Param::Host, value, extack, rtnl)?;
+        }
         if promisc.is_some() || host.is_some() {
-            refuse_subject(data.lower(), extack)?;
+            database::touch(rtnl);
         }
         if let Some(promisc) = promisc {
             Self::set_promisc(dev, promisc, rtnl);
@@ -172,13 +205,8 @@ impl LinkOps for Vnic {
     }
 
     fn dellink(dev: &Dev<Self>, list: &mut KillList<'_>, rtnl: Rtnl<'_>) {
-        let switch = &dev.data().switch;
-        // Once only: a VNIC and its link may be removed in one batch, each on its own and the VNIC
-        // once more with the link.
-        if switch.vnics().remove(dev, rtnl) {
-            dev.unlink_upper(switch.lower(), rtnl);
-            list.unregister(dev, rtnl);
-        }
+        let forget = dev.data().lower().net().is_managed_by_caller();
+        Self::delete(dev, forget, list, rtnl);
     }
 
     fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result {
@@ -195,6 +223,21 @@ impl LinkOps for Vnic {
 
     fn link_net(dev: &Dev<Self>) -> Net<'_> {
         dev.data().lower().net()
+    }
+}
+
+impl Vnic {
+    /// Queues a VNIC to be removed; with `forget` nothing of it is kept.
+    pub(crate) fn delete(dev: &Dev<Self>, forget: bool, list: &mut KillList<'_>, rtnl: Rtnl<'_>) {
+        let switch = &dev.data().switch;
+        // Once only: a VNIC and its link may be removed in one batch, each on its own and the VNIC
+        // once more with the link.
+        if switch.vnics().remove(dev, rtnl) {
+            dev.data()
+                .update_record(rtnl, |record| record.forget = forget);
+            dev.unlink_upper(switch.lower(), rtnl);
+            list.unregister(dev, rtnl);
+        }
     }
 }
 
@@ -308,9 +351,9 @@ fn refuse_taken(
     ))
 }
 
-/// Some attributes are for the manager of the link alone.
-fn refuse_subject(lower: &NetDev, extack: &mut Extack<'_>) -> Result {
-    if lower.net().is_managed_by_caller() {
+/// Some attributes of a new VNIC are for the manager of the link alone.
+fn refuse_maker(creator: u64, lower: &NetDev, extack: &mut Extack<'_>) -> Result {
+    if creator == 0 {
         return Ok(());
     }
     Err(extack.refuse(

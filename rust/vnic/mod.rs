@@ -42,6 +42,10 @@ use crate::{
         },
         uapi,
     },
+    config::{
+        database::Record,
+        request, //
+    },
     switch::Switch,
 };
 use core::sync::atomic::{
@@ -84,6 +88,8 @@ pub(crate) struct Vnic {
     vid: u16,
     /// Whether it is in the switch's list of those who want all group frames.
     wide: AtomicBool,
+    /// Whether it is in that of those who want all frames.
+    all: AtomicBool,
     /// Which mode `IFF_PROMISC` means, a [`Promisc`].
     promisc: AtomicU8,
     /// Unique, never 0.
@@ -106,6 +112,12 @@ pub(crate) struct Vnic {
     announced: RtnlCell<bool>,
     /// What was asked of the switch and of the lower device.
     asked: RtnlCell<rx_mode::Asked>,
+    /// `IFF_PROMISC` and `IFF_ALLMULTI` as they were judged last.
+    flags: RtnlCell<(bool, bool)>,
+    /// Secondary addresses that it may not have, unicast and multicast.
+    refused: RtnlCell<KVec<MacAddr>>,
+    /// What the database knows of it.
+    record: RtnlCell<Record>,
 }
 
 impl Counted for Vnic {
@@ -138,6 +150,23 @@ impl Vnic {
         self.id
     }
 
+    /// What the database knows of it.
+    pub(crate) fn record(&self, rtnl: Rtnl<'_>) -> Record {
+        self.record.get(rtnl)
+    }
+
+    /// Changes what the database knows of it.
+    pub(crate) fn update_record(&self, rtnl: Rtnl<'_>, change: impl FnOnce(&mut Record)) {
+        let mut record = self.record.get(rtnl);
+        change(&mut record);
+        self.record.set(record, rtnl);
+    }
+
+    /// Whether its MTU is just following the lower device.
+    pub(crate) fn follows(&self, rtnl: Rtnl<'_>) -> bool {
+        self.following.get(rtnl)
+    }
+
     /// Whether its coming was told.
     pub(crate) fn is_announced(&self, rtnl: Rtnl<'_>) -> bool {
         self.announced.get(rtnl)
@@ -154,8 +183,8 @@ impl Vnic {
     }
 
     /// Whether it sees every frame on its link.
-    pub(crate) fn sees_all(&self, dev: &NetDev) -> bool {
-        dev.is_promisc() && self.promisc() == Some(Promisc::All)
+    pub(crate) fn sees_all(&self) -> bool {
+        self.all.load(Ordering::Relaxed)
     }
 
     /// What promiscuous mode means for it.
@@ -204,7 +233,7 @@ impl Vnic {
             return;
         }
         data.following.set(true, rtnl);
-        let result = dev.set_mtu(mtu, rtnl);
+        let result = request::authorized(rtnl, || dev.set_mtu(mtu, rtnl));
         data.following.set(false, rtnl);
         if result.is_err() {
             pr_warn!("{}: somebody refused the MTU {mtu}\n", dev.name());

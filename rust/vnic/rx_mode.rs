@@ -11,10 +11,18 @@ use super::{
     Vnic, //
 };
 use crate::{
-    logic::addr::MacAddr,
+    config::request,
+    logic::{
+        addr::MacAddr,
+        permission::{
+            Param,
+            Value, //
+        },
+    },
     net::{
         self,
         netdev::Dev,
+        netlink::Extack,
         ops::AddrList,
         rtnl::{
             Rtnl,
@@ -48,6 +56,18 @@ enum Kind {
     Unicast,
     Multicast,
 }
+
+impl Kind {
+    fn param(self) -> Param {
+        match self {
+            Self::Unicast => Param::Addresses,
+            Self::Multicast => Param::Groups,
+        }
+    }
+}
+
+/// The value of what is just switched on.
+const ON: Value = Value::Number(1);
 
 impl Vnic {
     /// The VNIC goes up.
@@ -97,11 +117,12 @@ impl Vnic {
     /// What cannot be had is left out and said.
     pub(super) fn apply_flags(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
         let mut asked = self.asked.get(rtnl);
+        let record = self.record.get(rtnl);
         let promisc = match self.promisc() {
-            Some(promisc) if dev.is_promisc() && asked.open => promisc,
+            Some(promisc) if dev.is_promisc() && record.promisc && asked.open => promisc,
             _ => Promisc::Off,
         };
-        let allmulti = asked.open && dev.is_allmulti();
+        let allmulti = asked.open && dev.is_allmulti() && record.allmulti;
         let wide = allmulti || promisc != Promisc::Off;
         let all = promisc == Promisc::All;
         let mut failed = false;
@@ -126,6 +147,7 @@ impl Vnic {
             };
             failed |= result.is_err();
             asked.all = all && result.is_ok();
+            self.all.store(asked.all, Ordering::Relaxed);
         }
         self.asked.set(asked, rtnl);
         if !self.switch.is_stub() {
@@ -137,6 +159,44 @@ impl Vnic {
                 dev.name()
             );
         }
+    }
+
+    /// A flag was set or cleared: whoever set it has to be allowed what it brings. A flag that is not
+    /// allowed stays set, for want of a veto, and is without effect.
+    pub(super) fn judge_flags(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let record = self.record.get(rtnl);
+        let judge = |on: bool, permitted: bool, refused: bool, param| {
+            let new = on && !permitted && !refused;
+            match new {
+                true => request::ask(dev, param, ON, &mut Extack::none(), rtnl).is_ok(),
+                false => on && permitted,
+            }
+        };
+        let flags = (dev.is_promisc(), dev.is_allmulti());
+        let seen = self.flags.get(rtnl);
+        self.flags.set(flags, rtnl);
+        let promisc = judge(flags.0, record.promisc, seen.0, Param::Promisc);
+        let allmulti = judge(flags.1, record.allmulti, seen.1, Param::AllMulti);
+        self.update_record(rtnl, |record| {
+            (record.promisc, record.allmulti) = (promisc, allmulti);
+        });
+    }
+
+    /// Policies changed: flags that are set may have an effect now, or none any more. Who set them is
+    /// not known any more; whoever administers the namespace of the VNIC could have.
+    pub(crate) fn reconsider_flags(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let data = dev.data();
+        let asker = request::resident(dev, rtnl);
+        let manager = dev.net() == data.lower().net();
+        let judge = |on, param| {
+            on && (manager || request::judge(dev, &asker, (param, &ON, 0), rtnl).allowed)
+        };
+        let promisc = judge(dev.is_promisc(), Param::Promisc);
+        let allmulti = judge(dev.is_allmulti(), Param::AllMulti);
+        data.update_record(rtnl, |record| {
+            (record.promisc, record.allmulti) = (promisc, allmulti);
+        });
+        data.apply_flags(dev, rtnl);
     }
 
     fn apply_lower_flags(&self, allmulti: bool, promisc: bool, rtnl: Rtnl<'_>) -> Result {
@@ -187,7 +247,8 @@ impl Vnic {
 
     /// A subject may have thousands of them: no step looks through a list.
     fn sync(&self, kind: Kind, dev: &Dev<Self>, new: &AddrList<'_>, rtnl: Rtnl<'_>) -> Result {
-        let wanted = new.sorted()?;
+        let mut wanted = new.sorted()?;
+        self.withhold(kind, dev, &mut wanted, rtnl)?;
         let mut known = self.list(kind).take(rtnl);
         known.retain(|addr| {
             let stays = wanted.binary_search(addr).is_ok();
@@ -209,6 +270,53 @@ impl Vnic {
         known.sort_unstable();
         self.list(kind).set(known, rtnl);
         result
+    }
+
+    /// Takes addresses out of `wanted` that the VNIC may not have, for which there is no veto; those that
+    /// are new are told. Nobody limits who has the VNIC where its link is.
+    fn withhold(
+        &self,
+        kind: Kind,
+        dev: &Dev<Self>,
+        wanted: &mut KVec<MacAddr>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        if dev.net() == self.lower().net() {
+            return Ok(());
+        }
+        let (asker, param) = (request::resident(dev, rtnl), kind.param());
+        let group = matches!(kind, Kind::Multicast);
+        let mut refused = self.refused.take(rtnl);
+        let result = refused.reserve(wanted.len(), GFP_KERNEL);
+        refused.retain(|addr| addr.is_group() != group || wanted.binary_search(addr).is_ok());
+        let mut used: u32 = 0;
+        wanted.retain(|addr| {
+            let value = request::mac(*addr);
+            let verdict = request::judge(dev, &asker, (param, &value, used), rtnl);
+            used = used.saturating_add(verdict.allowed.into());
+            let known = refused.contains(addr);
+            if !verdict.allowed && !known && refused.push(*addr, GFP_KERNEL).is_ok() {
+                request::deny(dev, asker, (param, value), verdict, rtnl);
+            }
+            if verdict.allowed && known {
+                refused.retain(|refused| refused != addr);
+            }
+            verdict.allowed
+        });
+        if !refused.is_empty() {
+            self.refused.set(refused, rtnl);
+        }
+        Ok(result?)
+    }
+
+    /// How many secondary addresses of a kind it has.
+    pub(crate) fn secondary_count(&self, param: Param, rtnl: Rtnl<'_>) -> u32 {
+        let kind = match param {
+            Param::Groups => Kind::Multicast,
+            _ => Kind::Unicast,
+        };
+        self.list(kind)
+            .with(rtnl, |list| u32::try_from(list.len()).unwrap_or(u32::MAX))
     }
 
     /// Adds one address. That of another device is not had, which is said.

@@ -9,5 +9,7 @@ mod logic;
 
 mod addr;
 mod mtu;
+mod permission;
+mod sort;
 mod table;
 mod vlan;
