@@ -187,6 +187,14 @@ pub(crate) fn ask_as(
             EPERM,
             format_args!("vnic: policy {policy} denies this {} to {}", param.name(), dev.name()),
         ),
+        None if !param.is_grantable() => extack.refuse(
+            EPERM,
+            format_args!(
+                "vnic: only the manager of {} may set {}",
+                dev.data().lower().name(),
+                param.name()
+            ),
+        ),
         None => extack.refuse(
             EPERM,
             format_args!(
