@@ -169,6 +169,11 @@ struct net_device *vnic_inet6addr_dev(void *info);
 struct netlink_ext_ack *vnic_inet6addr_extack(void *info);
 void vnic_inet6addr_get(void *info, u8 *addr);
 u32 vnic_netdev_ip_count(struct net_device *dev);
+int vnic_ra_register(void);
+void vnic_ra_unregister(void);
+/* In Rust: whether an address of @dev is looked at, and that one came. */
+bool vnic_ra_concerns(const struct net_device *dev);
+void vnic_ra_added(struct net_device *dev, const u8 *addr);
 
 /* netlink.c */
 int vnic_nla_put(struct sk_buff *skb, int type, int len, const void *data);

@@ -45,6 +45,7 @@ struct Module {
     etherstub: rtnl_link::Registration<link::etherstub::Etherstub>,
     #[pin]
     validator: inetaddr::Registration<request::Validator>,
+    advertised: inetaddr::Advertised,
     #[pin]
     events: notifier::Registration<link::events::Events>,
     family: genl::Registration,
@@ -58,6 +59,7 @@ impl kernel::InPlaceModule for Module {
             database: database::Guard,
             family: genl::Registration::new()?,
             events <- notifier::Registration::new(),
+            advertised: inetaddr::Advertised::new()?,
             validator <- inetaddr::Registration::new(),
             etherstub <- rtnl_link::Registration::new(),
             vnic <- rtnl_link::Registration::new(),

@@ -304,6 +304,36 @@ impl inetaddr::Validator for Validator {
             _ => Ok(()),
         }
     }
+
+    fn concerns(dev: &NetDev) -> bool {
+        dev.downcast::<Vnic>().is_some()
+    }
+
+    fn added(dev: &NetDev, addr: &[u8; 16], rtnl: Rtnl<'_>) {
+        let vnic = dev
+            .downcast::<Vnic>()
+            .filter(|vnic| vnic.net() != vnic.data().lower().net());
+        if let (Some(vnic), Some(addr)) = (vnic, Bytes::new(addr)) {
+            Self::report(vnic, addr, rtnl);
+        }
+    }
+}
+
+impl Validator {
+    /// A router advertised an address that the owner may not have: the manager hears of it.
+    fn report(dev: &Dev<Vnic>, addr: Bytes, rtnl: Rtnl<'_>) {
+        let asker = Asker {
+            kernel: true,
+            ..resident(dev, rtnl)
+        };
+        let value = Value::Address(addr);
+        // It is among those that there are already, so it does not count.
+        let others = used(dev, Param::Ip, rtnl).saturating_sub(1);
+        let verdict = judge(dev, &asker, (Param::Ip, &value, others), rtnl);
+        if !verdict.allowed {
+            deny(dev, asker, (Param::Ip, value), verdict, rtnl);
+        }
+    }
 }
 
 /// A hardware address as a value.

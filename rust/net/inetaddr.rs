@@ -3,8 +3,9 @@
 //! IP addresses that somebody is about to add to a device
 //! (`register_inetaddr_validator_notifier()` and its IPv6 twin).
 //!
-//! Addresses that the kernel makes out of router advertisements do not come by here
-//! (ipv6_add_addr() without `can_block`).
+//! Addresses that the kernel makes out of router advertisements do not come by there
+//! (ipv6_add_addr() without `can_block`); they are only heard of, afterwards
+//! (`register_inet6addr_notifier()`).
 //!
 //! C headers: [`include/linux/inetdevice.h`](srctree/include/linux/inetdevice.h),
 //! [`include/net/addrconf.h`](srctree/include/net/addrconf.h)
@@ -30,6 +31,12 @@ pub(crate) trait Validator: 'static {
     /// Called under RTNL in process context, for every device of every namespace; `addr` has 4 or 16
     /// bytes. An error refuses.
     fn check(dev: &NetDev, addr: &[u8], extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Whether [`Validator::added`] wants to hear of addresses of a device. Any context.
+    fn concerns(dev: &NetDev) -> bool;
+
+    /// A router advertisement brought an address of 16 bytes, which cannot be refused.
+    fn added(dev: &NetDev, addr: &[u8; 16], rtnl: Rtnl<'_>);
 }
 
 /// A registered validator of IPv4 and IPv6 addresses.
@@ -120,6 +127,50 @@ impl<T: Validator> Registration<T> {
         };
         answer(T::check(dev, &addr, &mut extack, rtnl))
     }
+}
+
+/// Hearing of addresses that router advertisements bring, by the crate's validator.
+pub(crate) struct Advertised(());
+
+impl Advertised {
+    /// Registers.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Called once, by the module's init; undone by `drop`.
+        to_result(unsafe { bindings::vnic_ra_register() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Advertised {
+    fn drop(&mut self) {
+        // SAFETY: Registered by `new`; the module's exit does not hold RTNL.
+        unsafe { bindings::vnic_ra_unregister() };
+    }
+}
+
+/// # Safety
+///
+/// Called by the shim only, with a live device.
+#[no_mangle]
+unsafe extern "C" fn vnic_ra_concerns(dev: *mut bindings::net_device) -> bool {
+    // SAFETY: By the safety requirements.
+    crate::config::request::Validator::concerns(unsafe { NetDev::from_raw(dev) })
+}
+
+/// # Safety
+///
+/// Called by the shim only, with a live device and 16 bytes, under RTNL.
+#[no_mangle]
+unsafe extern "C" fn vnic_ra_added(dev: *mut bindings::net_device, addr: *const u8) {
+    // SAFETY: By the safety requirements.
+    let (dev, addr, rtnl) = unsafe {
+        (
+            NetDev::from_raw(dev),
+            &*addr.cast::<[u8; 16]>(),
+            Rtnl::assume(),
+        )
+    };
+    crate::config::request::Validator::added(dev, addr, rtnl);
 }
 
 fn answer(result: Result) -> c_int {
