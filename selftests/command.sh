@@ -3,7 +3,7 @@
 #
 # The command vnic: what it shows, sets and tells, its words when something is wrong, its exit status.
 #
-# lab: cpus=1 timeout=150
+# lab: cpus=1 timeout=200
 
 # shellcheck disable=SC2317 # tests are called by run
 . "$(dirname "$0")/lib/vnic.sh"
@@ -80,7 +80,7 @@ t_refusals() {
 	refused 'no link lo' host link set lo host off
 	refused '1500' host set v0 mtu 9000
 	refused 'colour' host set v0 colour blue
-	refused 'CAP_NET_ADMIN' in_ns web vnic set eth0 mtu 1400
+	refused 'CAP_NET_ADMIN|no policy grants' in_ns web vnic set eth0 mtu 1400
 	refused 'no field "size"' host show -po size
 	status 1 in_ns web vnic set eth0 mtu 1400
 	status 2 host set v0 colour blue
@@ -111,10 +111,10 @@ t_monitor() {
 	# Until it listens.
 	until [ -s "$log.events" ]; do
 		flip=$((1 - flip))
-		ip -n db link set eth0 mtu $((1300 + flip))
+		host set db/eth0 mtu $((1300 + flip))
 		pause 0.1
 	done
-	ip -n web link set eth0 mtu 1400
+	host set web/eth0 mtu 1400
 	vnic host stub0 v1 host
 	ip -n host link del v1
 	host link set nic0 host off
@@ -125,11 +125,125 @@ gone v1 1500
 changed nic0 null' "$(jq -r 'select(.vnic.netns != "db") | "\(.event) \(.vnic.name // .link.name) \(.vnic.mtu)"' "$log.events")" events
 }
 
+t_make() {
+	ns host web
+	ip -n host link add name nic0 up type dummy
+	host link add stub0
+	host add stub0 v0 address 02:00:00:00:00:03
+	host add nic0 eth0 netns web vlan 10 address 02:00:00:00:00:01 mtu 1400 promisc off up
+	same 'web:eth0:nic0:10:02\:00\:00\:00\:00\:01:1400:up:off' \
+		"$(host show -po netns,name,link,vlan,address,mtu,state,promisc web/eth0)" 'one that was made'
+	refused 'ip netns add nowhere' host add nic0 v1 netns nowhere
+	refused 'no device nic9' host add nic9 v1
+	refused 'name of the new vnic is taken' host add stub0 v0
+	refused '4095' host add stub0 v1 vlan 4095
+	refused 'no etherstub' host link del nic0
+	# Also in another namespace; all or none.
+	refused 'no VNIC v9' host del web/eth0 v9
+	same 2 "$(host show -j | jq length)" 'none was deleted'
+	host del web/eth0 v0
+	same 0 "$(host show -j | jq length)" 'both were deleted'
+	host link del stub0
+	no ip -n host link show dev stub0
+}
+
+t_policies() {
+	local id
+	world
+	id=$(host policy add -po id web/eth0 owner mtu 1280-1450)
+	host policy add web/eth0 netns web ip 192.0.2.0/24 quota 2
+	host policy add --link nic0 user 4000000001 vnics quota 4
+	same 'web/eth0:owner:mtu:1280-1450:
+web/eth0:netns web:ip:192.0.2.0/24:2' "$(host policy show -po scope,subject,param,permits,quota web/eth0)" 'of a VNIC'
+	same 'link nic0:user 4000000001:vnics:any:4' "$(host policy show -po scope,subject,param,permits,quota --link nic0)" 'of a link'
+	host policy | says '^1 +built-in'
+	same allowed "$(host why -po answer web/eth0 mtu 1300 as owner)" 'as owner'
+	same "denied:$id:1280-1450" "$(host why -po answer,id,permits web/eth0 mtu 1200 as owner || true)" 'as owner, too small'
+	status 0 host why web/eth0 ip 192.0.2.1 as netns web
+	status 1 host why web/eth0 ip 198.51.100.1 as netns web
+	status 2 host why web/eth0 colour
+	status 0 host why --link nic0 vnics as user 4000000001
+	status 1 in_ns web vnic why eth0 mtu 1200
+	refused 'last' host why --link nic0 --last
+	# What was denied.
+	no ip -n web link set eth0 mtu 1200
+	same "web/eth0:mtu:1200:owner:web:$id" "$(host denied -po vnic,param,value,subject,netns,policy)" 'one request'
+	same 1200 "$(host why --last -po value web/eth0)" 'the last one'
+	refused 'no request for db/eth0' host why --last db/eth0
+	same 1 "$(host show -j web/eth0 | jq '.[0].denied')" 'counted'
+	host policy add db/eth0 name vm1 mtu
+	host set db/eth0 mtu 1300 --as vm1
+	no host set db/eth0 address 02:00:00:00:00:99 --as vm1
+	host policy del "$id"
+	status 1 host policy del "$id"
+	status 1 host why web/eth0 mtu 1300 as owner
+}
+
+t_document() {
+	local text=/tmp/vnic-test.toml
+	world
+	host policy add web/eth0 owner mtu 1280-1450
+	host policy add --link nic0 user 4000000001 vnics quota 4
+	host set db/eth0 mtu 1400 up
+	host set web/eth0 mtu 1450
+	host export "$text"
+	cat "$text"
+	same 'nothing to change' "$(host apply --prune "$text")" 'as it is'
+	# Everything comes back.
+	host del db/eth0 web/eth0 v0
+	host link del stub0
+	host apply --dry-run "$text"
+	same 0 "$(host show -j | jq length)" 'nothing was done'
+	host apply "$text"
+	host export | cmp - "$text"
+	same '02\:00\:00\:00\:00\:02:1400:up' "$(host show -po address,mtu,state db/eth0)" 'one that came back'
+	# Changes, and what is not named.
+	vnic host stub0 v1 host
+	host set web/eth0 down mtu 1300
+	same "~ vnic web/eth0 mtu 1500, was mtu 1300" "$(host apply <(printf '[[link]]\nname = "nic0"\npolicies = ["user 4000000001 vnics quota 4"]\n[[vnic]]\nlink = "nic0"\nname = "eth0"\nnetns = "web"\nvlan = 10\nmtu = 1500\npolicies = ["owner mtu 1280-1450"]\n'))" 'a change'
+	host apply --prune "$text"
+	refused 'no VNIC v1' host show v1
+	# All of it or nothing, made devices too.
+	printf '[[vnic]]\nlink = "stub0"\nname = "v2"\n[[vnic]]\nlink = "nic0"\nname = "x0"\nmtu = 9000\n' | cat "$text" - >"$text.bad"
+	refused 'x0: MTU 9000 is above 1500' host apply "$text.bad"
+	host export | cmp - "$text"
+	# What is for life, and what is missing.
+	sed 's/vlan = 10/vlan = 11/' "$text" >"$text.bad"
+	refused 'VLAN is for life' host apply "$text.bad"
+	sed 's/netns = "web"/netns = "nowhere"/' "$text" >"$text.bad"
+	refused 'ip netns add nowhere' host apply "$text.bad"
+	echo 'colour = 1' >"$text.bad"
+	refused 'colour' host apply "$text.bad"
+	status 2 host apply "$text.bad"
+	rm -f "$text" "$text.bad"
+}
+
+t_doctor() {
+	world
+	ip -n host link set nic0 up
+	host doctor
+	same ok "$(host doctor -j | jq -r '.[] | select(.what | contains("family answers")) | .status')" 'the family'
+	ip -n host link set nic0 down
+	refused 'ip link set nic0 up' host doctor
+	status 1 host doctor
+}
+
+t_pages() {
+	env vnic man /tmp
+	[ -s /tmp/vnic.1 ]
+	[ -s /tmp/vnic-policy-add.1 ]
+	[ ! -e /tmp/vnic-man.1 ]
+	rm -f /tmp/vnic.1 /tmp/vnic-*.1
+	env vnic completions bash >/tmp/vnic.bash
+	bash -n /tmp/vnic.bash
+}
+
 t_no_module() {
 	world
 	rmmod vnic
 	status 3 env vnic show
 	refused 'not loaded' env vnic show
+	refused 'not loaded' env vnic doctor
 	load_module
 }
 
@@ -139,5 +253,10 @@ run t_set 'CTCFG-4: a VNIC in a container is changed from the host, all or nothi
 run t_refusals 'CTCFG-2: sentences, and an exit status for each kind of trouble'
 run t_stats 'SWITCH-1: counters'
 run t_monitor 'CTCFG-4: events'
+run t_make 'CTCFG-1: VNICs and etherstubs are made and deleted, wherever they are'
+run t_policies 'CTCFG-1: policies, why, and what was denied'
+run t_document 'CTCFG-1: a document is written and applied, all or nothing'
+run t_doctor 'CTCFG-1: what is wrong, and its cure'
+run t_pages 'CTCFG-1: manual pages and completions'
 run t_no_module 'CTCFG-1: the module is not there'
 finish

@@ -7,8 +7,7 @@ use super::{
         self,
         Record, //
     },
-    events,
-    policy,
+    events, policy,
     request::{
         self,
         mac,
@@ -147,8 +146,7 @@ impl Settings {
 
     /// Has every change judged, up to the first that is denied.
     fn ask(&self, who: Who, dev: &Dev<Vnic>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
-        let mut ask =
-            |param, value| request::ask_as(who, dev, param, value, &mut *extack, rtnl);
+        let mut ask = |param, value| request::ask_as(who, dev, param, value, &mut *extack, rtnl);
         if let Some(addr) = self.address {
             ask(Param::Address, mac(addr))?;
         }
@@ -244,9 +242,8 @@ impl Undo<'_> {
     pub(super) fn run(&self, rtnl: Rtnl<'_>) {
         let dev = self.dev;
         // Each value was there a moment ago; somebody who refuses it now is beyond us.
-        let result = request::authorized(rtnl, || {
-            self.before.apply(dev, &mut Extack::none(), rtnl)
-        });
+        let result =
+            request::authorized(rtnl, || self.before.apply(dev, &mut Extack::none(), rtnl));
         if result.is_err() {
             pr_warn!("{}: not all is again as it was\n", dev.name());
         }

@@ -355,7 +355,9 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
 /// Forgets an absent VNIC, and the policies of the VNIC with that number.
 pub(crate) fn forget(id: u64, rtnl: Rtnl<'_>) {
     ABSENT.with(rtnl, |all| all.retain(|absent| absent.id != id));
-    POLICIES.with(rtnl, |all| all.retain(|entry| entry.scope != Scope::Vnic(id)));
+    POLICIES.with(rtnl, |all| {
+        all.retain(|entry| entry.scope != Scope::Vnic(id))
+    });
     touch(rtnl);
 }
 

@@ -116,9 +116,13 @@ pub(crate) fn changed(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
 /// Something changed that a description of the link shows.
 pub(crate) fn link_changed(switch: &Switch, rtnl: Rtnl<'_>) {
     let net = switch.lower().net();
-    genl::notify(net, Listeners::Config, Command::LinkChange, rtnl, |message| {
-        show::link(switch, rtnl, message)
-    });
+    genl::notify(
+        net,
+        Listeners::Config,
+        Command::LinkChange,
+        rtnl,
+        |message| show::link(switch, rtnl, message),
+    );
 }
 
 fn tell_link(dev: &Dev<Vnic>, command: Command, rtnl: Rtnl<'_>) {
@@ -133,7 +137,7 @@ fn tell_own(dev: &Dev<Vnic>, command: Command, rtnl: Rtnl<'_>) {
     let net = dev.net();
     if net != dev.data().lower().net() {
         genl::notify(net, Listeners::Config, command, rtnl, |message| {
-        show::vnic(dev, net, rtnl, message)
-    });
+            show::vnic(dev, net, rtnl, message)
+        });
     }
 }

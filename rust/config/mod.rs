@@ -48,7 +48,9 @@ pub(crate) struct Family;
 impl Handlers for Family {
     fn link_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
         let switch = named_link(request, rtnl)?;
-        request.reply(Command::LinkGet, |message| show::link(&switch, rtnl, message))
+        request.reply(Command::LinkGet, |message| {
+            show::link(&switch, rtnl, message)
+        })
     }
 
     fn link_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {

@@ -211,7 +211,10 @@ fn policy(attrs: Attrs<'_>, extack: &mut Extack<'_>) -> Result<Policy> {
     if !param.is_grantable() {
         return Err(extack.refuse(
             EINVAL,
-            format_args!("vnic: {} is the manager's, no policy grants it", param.name()),
+            format_args!(
+                "vnic: {} is the manager's, no policy grants it",
+                param.name()
+            ),
         ));
     }
     let Some(subject) = subject(attrs, &OF_POLICY, extack)? else {
@@ -361,7 +364,10 @@ pub(super) fn changed(command: Command, entry: &Entry, net: Net<'_>, rtnl: Rtnl<
 
 /// Brings switches in line with policies that changed.
 pub(super) fn reconsider(entry: &Entry, rtnl: Rtnl<'_>) {
-    let concerned = matches!(entry.policy.param, Param::All | Param::Promisc | Param::AllMulti);
+    let concerned = matches!(
+        entry.policy.param,
+        Param::All | Param::Promisc | Param::AllMulti
+    );
     if !concerned {
         return;
     }
@@ -513,10 +519,7 @@ pub(super) fn why(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
     let value = value(attrs, param, &mut extack)?;
     let link = attrs.get(uapi::VNIC_A_REQUEST_LINK);
     let (vnic, lower) = match link.filter(|_| param.is_of_links()) {
-        Some(attr) => (
-            None,
-            named_device(request.net(), &attr, &mut extack, rtnl)?,
-        ),
+        Some(attr) => (None, named_device(request.net(), &attr, &mut extack, rtnl)?),
         None => {
             let vnic = super::named_vnic(request, super::BY_REQUEST, rtnl)?;
             (Some(vnic), vnic.data().lower())
@@ -530,9 +533,7 @@ pub(super) fn why(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
             let asked = (param, &value, used);
             let verdict = match vnic {
                 Some(vnic) => request::judge(vnic, &asker, asked, rtnl),
-                None => {
-                    database::decide(None, database::scope_of(lower), &asker, asked, rtnl)
-                }
+                None => database::decide(None, database::scope_of(lower), &asker, asked, rtnl),
             };
             (verdict.allowed, verdict.policy)
         }

@@ -23,8 +23,7 @@ use crate::{
         Verdict, //
     },
     net::{
-        self,
-        inetaddr,
+        self, inetaddr,
         netdev::{
             Caller,
             Dev,
@@ -116,7 +115,10 @@ fn is_return(dev: &Dev<Vnic>, param: Param, value: &Value, rtnl: Rtnl<'_>) -> bo
             let default =
                 crate::logic::mtu::effective(record.default_mtu, dev.data().lower().mtu());
             let known = [Some(record.mtu), Some(default), record.former_mtu];
-            known.iter().flatten().any(|known| u64::from(*known) == *mtu)
+            known
+                .iter()
+                .flatten()
+                .any(|known| u64::from(*known) == *mtu)
         }
         _ => false,
     }
@@ -185,7 +187,11 @@ pub(crate) fn ask_as(
     Err(match verdict.policy {
         Some(policy) => extack.refuse(
             EPERM,
-            format_args!("vnic: policy {policy} denies this {} to {}", param.name(), dev.name()),
+            format_args!(
+                "vnic: policy {policy} denies this {} to {}",
+                param.name(),
+                dev.name()
+            ),
         ),
         None if !param.is_grantable() => extack.refuse(
             EPERM,
@@ -249,11 +255,7 @@ fn report(
 
 /// Judges the calling task, which wants to make a VNIC on `lower`; returns the cookie of its
 /// namespace if it is a subject, else 0.
-pub(crate) fn ask_for_vnic(
-    lower: &NetDev,
-    extack: &mut Extack<'_>,
-    rtnl: Rtnl<'_>,
-) -> Result<u64> {
+pub(crate) fn ask_for_vnic(lower: &NetDev, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result<u64> {
     let netns = match lower.net().caller() {
         Caller::Manager => return Ok(0),
         Caller::Task(netns) => netns,
@@ -298,7 +300,8 @@ impl inetaddr::Validator for Validator {
             return Ok(());
         };
         // IPv6 does not work without the address of the link, fe80::/10.
-        let of_link = matches!(addr, [0xfe, second, ..] if addr.len() == 16 && second & 0xc0 == 0x80);
+        let of_link =
+            matches!(addr, [0xfe, second, ..] if addr.len() == 16 && second & 0xc0 == 0x80);
         match Bytes::new(addr) {
             Some(bytes) if !of_link => ask(vnic, Param::Ip, Value::Address(bytes), extack, rtnl),
             _ => Ok(()),

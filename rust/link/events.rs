@@ -92,8 +92,7 @@ fn vnic_event(
             // If this is refused the core gives the old name back, and says so by the same event.
             ask(Param::Name, Value::Number(1))?;
             let name = dev.name();
-            dev.data()
-                .update_record(rtnl, |record| record.name = name);
+            dev.data().update_record(rtnl, |record| record.name = name);
         }
         Event::PreUpper => {
             if info.is_new_master() {

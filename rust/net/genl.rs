@@ -73,9 +73,9 @@ pub(crate) enum Command {
 #[repr(u32)]
 pub(crate) enum Listeners {
     /// Those of changes of the configuration.
-    Config = bindings::VNIC_NLGRP_CONFIG as u32,
+    Config = bindings::VNIC_NLGRP_CONFIG,
     /// Those of denied requests.
-    Denied = bindings::VNIC_NLGRP_DENIED as u32,
+    Denied = bindings::VNIC_NLGRP_DENIED,
 }
 
 /// The operations. All run in process context under RTNL; requests come from anyone.
@@ -292,10 +292,7 @@ pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_DELETE as usize +
 pub(crate) type PolicyChange<'a> = Nested<'a, { bindings::VNIC_A_POLICY_DELETE as usize + 1 }>;
 
 /// What a transaction says of a VNIC.
-pub(crate) fn vnic_change<'a>(
-    attr: &Attr<'a>,
-    extack: &mut Extack<'_>,
-) -> Result<VnicChange<'a>> {
+pub(crate) fn vnic_change<'a>(attr: &Attr<'a>, extack: &mut Extack<'_>) -> Result<VnicChange<'a>> {
     // SAFETY: The generated table goes up to this attribute.
     unsafe { Nested::parse(attr, bindings::vnic_vnic_change_nl_policy.as_ptr(), extack) }
 }
@@ -306,7 +303,13 @@ pub(crate) fn policy_change<'a>(
     extack: &mut Extack<'_>,
 ) -> Result<PolicyChange<'a>> {
     // SAFETY: The generated table goes up to this attribute.
-    unsafe { Nested::parse(attr, bindings::vnic_policy_change_nl_policy.as_ptr(), extack) }
+    unsafe {
+        Nested::parse(
+            attr,
+            bindings::vnic_policy_change_nl_policy.as_ptr(),
+            extack,
+        )
+    }
 }
 
 /// Tells everyone in `net` who listens. Process context. For want of memory nobody is told: a

@@ -12,6 +12,10 @@ mod link;
 mod rx_mode;
 
 use crate::{
+    config::{
+        database::Record,
+        request, //
+    },
     logic::{
         addr::{
             KeyVlan,
@@ -41,10 +45,6 @@ use crate::{
             RtnlCell, //
         },
         uapi,
-    },
-    config::{
-        database::Record,
-        request, //
     },
     switch::Switch,
 };

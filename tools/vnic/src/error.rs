@@ -23,6 +23,8 @@ pub enum Error {
     NoModule,
     /// Something else between us and the kernel. Status 4.
     Trouble(String),
+    /// The answer is no, and was printed. Status 1.
+    No,
     /// Standard output was closed.
     Closed,
 }
@@ -31,12 +33,17 @@ impl Error {
     /// The exit status.
     pub fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Refused { .. } => 1,
+            Self::Refused { .. } | Self::No => 1,
             Self::Usage(_) => 2,
             Self::NoModule => 3,
             Self::Trouble(_) => 4,
             Self::Closed => 0,
         })
+    }
+
+    /// The command makes no sense, in a sentence.
+    pub fn usage<T>(sentence: impl Into<String>) -> Result<T, Self> {
+        Err(Self::Usage(sentence.into()))
     }
 
     /// Something between us and the kernel.
@@ -58,13 +65,20 @@ impl fmt::Display for Error {
             } => {
                 let text = std::io::Error::from_raw_os_error(*errno).to_string();
                 // Without " (os error N)".
-                f.write_str(text.split(" (os error").next().unwrap_or(&text))
+                f.write_str(text.split(" (os error").next().unwrap_or(&text))?;
+                match *errno {
+                    nix::libc::EOPNOTSUPP => {
+                        f.write_str("; is the module older than this command?")
+                    }
+                    _ => Ok(()),
+                }
             }
             // The module's sentences say who speaks, and so do we.
             Self::Refused {
                 sentence: Some(sentence),
                 ..
             } => f.write_str(sentence.strip_prefix("vnic: ").unwrap_or(sentence)),
+            Self::No => f.write_str("no"),
             Self::Closed => f.write_str("standard output is closed"),
         }
     }
@@ -76,6 +90,12 @@ impl From<std::io::Error> for Error {
             std::io::ErrorKind::BrokenPipe => Self::Closed,
             _ => Self::trouble(error),
         }
+    }
+}
+
+impl From<nix::Error> for Error {
+    fn from(error: nix::Error) -> Self {
+        Self::trouble(error.desc())
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The socket of the netlink family.
+//! The netlink family.
 
 use crate::{
     attrs::{
@@ -8,120 +8,126 @@ use crate::{
         Request, //
     },
     error::Error,
+    message::{
+        received,
+        Meaning,
+        Message, //
+    },
+    socket::{
+        Protocol,
+        Socket, //
+    },
     uapi,
 };
-use neli::{
-    consts::{
-        nl::{
-            NlmF,
-            Nlmsg,
-            NlmsgerrAttr, //
-        },
-        socket::NlFamily,
-    },
-    err::Nlmsgerr,
-    genl::{
-        Genlmsghdr,
-        GenlmsghdrBuilder,
-        NoUserHeader, //
-    },
-    nl::{
-        NlPayload,
-        Nlmsghdr,
-        NlmsghdrBuilder, //
-    },
-    router::synchronous::NlRouter,
-    socket::synchronous::NlSocketHandle,
-    utils::Groups,
-};
+use nix::libc;
 
-type Body = Genlmsghdr<u8, u16>;
-type Message = Nlmsghdr<u16, Body>;
+/// Command and version, and two bytes of nothing.
+const HEAD: usize = 4;
+/// The family that knows the others, and its answer.
+const CONTROL: u16 = 16;
+const GET_FAMILY: u8 = 3;
+const FAMILY_ID: u16 = 1;
+const FAMILY_NAME: u16 = 2;
+const GROUPS: u16 = 7;
+const GROUP_NAME: u16 = 1;
+const GROUP_ID: u16 = 2;
+/// Room for events that come faster than they can be printed.
+const EVENT_ROOM: usize = 4 * 1024 * 1024;
+
+fn body(command: u8, request: &Request) -> Vec<u8> {
+    let mut body = vec![command, 1, 0, 0];
+    body.extend(request.bytes());
+    body
+}
+
+fn answer(payload: &[u8]) -> Answer {
+    Answer::of(payload.get(HEAD..).unwrap_or_default())
+}
 
 /// A connection to the family, in the namespace of this process.
 pub struct Family {
-    socket: NlSocketHandle,
+    socket: Socket,
     number: u16,
-    group: u32,
-}
-
-fn connect() -> Result<NlSocketHandle, Error> {
-    NlSocketHandle::connect(NlFamily::Generic, None, Groups::empty()).map_err(Error::trouble)
+    /// Groups of events by their names.
+    groups: Vec<(String, u32)>,
 }
 
 impl Family {
     /// Connects.
     pub fn connect() -> Result<Self, Error> {
-        // The router knows how to look families up, and loses the sentences of refusals (neli 0.7.5).
-        let (router, _) =
-            NlRouter::connect(NlFamily::Generic, None, Groups::empty()).map_err(Error::trouble)?;
-        let number = router
-            .resolve_genl_family(uapi::FAMILY)
-            .map_err(|_| Error::NoModule)?;
-        let group = router
-            .resolve_nl_mcast_group(uapi::FAMILY, uapi::GROUP_CONFIG)
-            .map_err(Error::trouble)?;
-        let socket = connect()?;
-        socket.enable_ext_ack(true).map_err(Error::trouble)?;
+        let socket = Socket::connect(Protocol::Generic)?;
+        let request = Request::default().text(FAMILY_NAME, uapi::FAMILY);
+        let found = socket.ask(Message {
+            kind: CONTROL,
+            flags: libc::NLM_F_ACK as u16,
+            body: body(GET_FAMILY, &request),
+        });
+        let found = match found {
+            Err(Error::Refused { errno, .. }) if errno == libc::ENOENT => {
+                return Err(Error::NoModule)
+            }
+            other => other?,
+        };
+        let found = answer(found.first().ok_or(Error::NoModule)?);
+        let number = found.number(FAMILY_ID).ok_or(Error::NoModule)?;
+        let groups = found.inside(GROUPS).map(|groups| {
+            let named = |group: Answer| Some((group.text(GROUP_NAME)?, group.index(GROUP_ID)?));
+            groups.entries().filter_map(named).collect()
+        });
         Ok(Self {
             socket,
-            number,
-            group,
+            number: u16::try_from(number).map_err(Error::trouble)?,
+            groups: groups.unwrap_or_default(),
         })
     }
 
     /// Sends a request and collects what comes, up to the acknowledgement or the end of the dump.
-    fn send(&self, command: u8, flags: NlmF, request: Request) -> Result<Vec<Answer>, Error> {
-        let body = GenlmsghdrBuilder::<u8, u16, NoUserHeader>::default()
-            .cmd(command)
-            .version(1)
-            .attrs(request.into_buffer()?)
-            .build()
-            .map_err(Error::trouble)?;
-        let message: Message = NlmsghdrBuilder::default()
-            .nl_type(self.number)
-            .nl_flags(NlmF::REQUEST | flags)
-            .nl_payload(NlPayload::Payload(body))
-            .build()
-            .map_err(Error::trouble)?;
-        self.socket.send(&message).map_err(Error::trouble)?;
-        let mut answers = Vec::new();
-        loop {
-            let (messages, _) = self.socket.recv::<u16, Body>().map_err(Error::trouble)?;
-            for message in messages {
-                let message = message.map_err(Error::trouble)?;
-                match message.nl_payload() {
-                    NlPayload::Payload(body) => answers.push(Answer::of(body.attrs())),
-                    NlPayload::Err(error) => return Err(refusal(error)),
-                    NlPayload::DumpExtAck(end) if *end.error() < 0 => return Err(refusal(end)),
-                    NlPayload::Ack(_) => return Ok(answers),
-                    _ => {}
-                }
-                if *message.nl_type() == u16::from(Nlmsg::Done) {
-                    return Ok(answers);
-                }
-            }
-        }
+    fn send(&self, command: u8, flags: i32, request: &Request) -> Result<Vec<Answer>, Error> {
+        let answers = self.socket.ask(Message {
+            kind: self.number,
+            flags: flags as u16,
+            body: body(command, request),
+        })?;
+        Ok(answers.iter().map(|payload| answer(payload)).collect())
     }
 
     /// Asks for something to be done, or for one answer.
-    pub fn ask(&self, command: u8, request: Request) -> Result<Option<Answer>, Error> {
-        Ok(self.send(command, NlmF::ACK, request)?.pop())
+    pub fn ask(&self, command: u8, request: &Request) -> Result<Option<Answer>, Error> {
+        Ok(self.send(command, libc::NLM_F_ACK, request)?.pop())
     }
 
     /// Asks for all there are.
-    pub fn dump(&self, command: u8, request: Request) -> Result<Vec<Answer>, Error> {
-        self.send(command, NlmF::DUMP, request)
+    pub fn dump(&self, command: u8, request: &Request) -> Result<Vec<Answer>, Error> {
+        self.send(command, libc::NLM_F_DUMP, request)
     }
 
-    /// What happens from now on: commands and what they say.
-    pub fn events(&self) -> Result<Events, Error> {
-        let socket = connect()?;
-        socket
-            .add_mcast_membership(Groups::new_groups(&[self.group]))
-            .map_err(Error::trouble)?;
+    /// What happens from now on: commands and what they say. What is missing in it is the business of `warn`.
+    pub fn events(&self, warn: impl Fn(&str) + 'static) -> Result<Events, Error> {
+        let socket = Socket::connect(Protocol::Generic)?;
+        socket.make_room_to_receive(EVENT_ROOM);
+        let group = |name| self.groups.iter().find(|(other, _)| other == name);
+        let (_, config) = group(uapi::GROUP_CONFIG).ok_or_else(|| {
+            Error::trouble("the module has no group of events \"config\"; is it of this version?")
+        })?;
+        socket.join(*config).map_err(|errno| match errno {
+            nix::Error::EPERM => Error::Refused {
+                errno: libc::EPERM,
+                sentence: Some("events are shown to who has CAP_NET_ADMIN here".to_owned()),
+            },
+            other => Error::from(other),
+        })?;
+        // A module without policies has no such group.
+        if let Some((_, denied)) = group(uapi::GROUP_DENIED) {
+            match socket.join(*denied) {
+                Err(nix::Error::EPERM) => {
+                    warn("requests that are denied are shown to who has CAP_NET_ADMIN only")
+                }
+                other => other?,
+            }
+        }
         Ok(Events {
             socket,
+            warn: Box::new(warn),
             waiting: Vec::new(),
         })
     }
@@ -129,18 +135,26 @@ impl Family {
 
 /// Events, as they come.
 pub struct Events {
-    socket: NlSocketHandle,
+    socket: Socket,
+    warn: Box<dyn Fn(&str)>,
     /// Received and not given out yet, the last first.
     waiting: Vec<(u8, Answer)>,
 }
 
 impl Events {
     fn receive(&mut self) -> Result<(), Error> {
-        let (messages, _) = self.socket.recv::<u16, Body>().map_err(Error::trouble)?;
-        for message in messages {
-            if let NlPayload::Payload(body) = message.map_err(Error::trouble)?.nl_payload() {
-                self.waiting
-                    .insert(0, (*body.cmd(), Answer::of(body.attrs())));
+        let mut buffer = Vec::new();
+        let bytes = match self.socket.receive(&mut buffer, true) {
+            Err(nix::Error::ENOBUFS) => {
+                (self.warn)("events were lost, they came faster than they were read");
+                return Ok(());
+            }
+            other => other?,
+        };
+        for message in received(bytes) {
+            if let Meaning::Payload(payload) = message.meaning() {
+                let command = payload.first().copied().unwrap_or_default();
+                self.waiting.insert(0, (command, answer(payload)));
             }
         }
         Ok(())
@@ -157,19 +171,5 @@ impl Iterator for Events {
             }
         }
         self.waiting.pop().map(Ok)
-    }
-}
-
-/// What the kernel said when it refused.
-fn refusal<M>(error: &Nlmsgerr<M>) -> Error {
-    let mut attrs = error.ext_ack().iter();
-    let said = attrs.find(|attr| *attr.nla_type().nla_type() == NlmsgerrAttr::Msg);
-    let sentence = said.map(|attr| {
-        let bytes: &[u8] = attr.nla_payload().as_ref();
-        String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned()
-    });
-    Error::Refused {
-        errno: error.error().saturating_neg(),
-        sentence,
     }
 }

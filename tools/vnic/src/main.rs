@@ -2,169 +2,176 @@
 
 //! `vnic`: looks at virtual NICs wherever they are, configures them, and watches what happens.
 //!
-//! It speaks the netlink family "vnic" (Documentation/netlink.md).
+//! It speaks the netlink family "vnic" (Documentation/netlink.md), and rtnetlink where devices are made.
 
+mod apply;
 mod attrs;
+mod cli;
+mod create;
+mod diff;
+mod doctor;
+mod document;
 mod error;
+mod event;
 mod family;
+mod link;
+mod message;
 mod netns;
-mod object;
+mod pages;
+mod policies;
+mod policy;
 mod print;
+mod rtnl;
 mod settings;
+mod socket;
+mod state;
+mod stats;
 mod uapi;
+mod vnic;
+mod why;
+mod words;
 
-use clap::{
-    Args,
-    Parser,
-    Subcommand, //
+use clap::Parser;
+use cli::{
+    Cli,
+    LinkWhat,
+    PolicyWhat,
+    What, //
 };
 use error::Error;
 use family::Family;
-use object::{
-    Event,
-    Link,
-    Stats,
-    Vnic, //
-};
+use link::Link;
 use print::{
     Format,
     Printer, //
 };
+use settings::Settings;
+use stats::Stats;
+use vnic::Vnic;
+use why::Denial;
 
-#[derive(Parser)]
-#[command(
-    name = "vnic",
-    version,
-    about = "Looks at virtual NICs and configures them, wherever they are",
-    max_term_width = 100
-)]
-struct Command {
-    #[command(flatten)]
-    output: Output,
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Args)]
-struct Output {
-    /// Print JSON
-    #[arg(short, long, global = true)]
-    json: bool,
-    /// Print one line for each, its fields divided by colons; with --json, JSON for the eye
-    #[arg(short, long, global = true)]
-    parseable: bool,
-    /// With --parseable: these fields alone, in this order
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_delimiter = ',',
-        requires = "parseable"
-    )]
-    output: Vec<String>,
-}
-
-#[derive(Subcommand)]
-enum What {
-    /// VNICs: those on links of this namespace, and those in it
-    Show {
-        /// Only these, by name, NETNS/NAME or number
-        names: Vec<String>,
-        /// Only those on this link
-        #[arg(long)]
-        link: Option<String>,
-    },
-    /// Change a VNIC: all that is asked for, or nothing
-    #[command(after_help = settings::HELP)]
-    Set {
-        /// By name, NETNS/NAME or number
-        name: String,
-        /// up, down, or a word and its value, several in a row
-        #[arg(required = true)]
-        settings: Vec<String>,
-    },
-    /// Links that have VNICs
-    Link {
-        #[command(subcommand)]
-        what: Option<LinkWhat>,
-    },
-    /// What VNICs counted
-    Stats {
-        /// Only these, by name, NETNS/NAME or number
-        names: Vec<String>,
-    },
-    /// Say what happens, until interrupted
-    Monitor {
-        /// End after so many events
-        #[arg(long)]
-        count: Option<usize>,
-    },
-}
-
-#[derive(Subcommand)]
-enum LinkWhat {
-    /// Show them
-    Show {
-        /// Only these
-        names: Vec<String>,
-    },
-    /// Change one
-    Set {
-        /// Its name
-        name: String,
-        /// "host on" or "host off"
-        #[arg(required = true)]
-        settings: Vec<String>,
-    },
-}
-
-fn run(command: Command) -> Result<(), Error> {
+fn show(printer: &Printer, names: &[String], link: Option<&str>) -> Result<(), Error> {
     let family = Family::connect()?;
-    let output = command.output;
-    let printer = Printer::new(match (output.json, output.parseable) {
-        (true, pretty) => Format::Json { pretty },
-        (false, true) => Format::Parseable(output.output),
-        (false, false) => Format::Table,
-    });
-    match command.what {
-        What::Show { names, link } => {
-            let mut vnics = Vnic::selected(&family, &names)?;
-            if let Some(link) = link {
-                let link = Link::named(&family, &link)?;
-                vnics.retain(|vnic| vnic.link.as_deref() == Some(&link.name));
-            }
-            printer.all(&vnics)
+    let mut vnics = Vnic::selected(&family, names)?;
+    if let Some(link) = link {
+        let link = Link::named(&family, link)?;
+        vnics.retain(|vnic| vnic.link.as_deref() == Some(&link.name));
+    }
+    printer.all(&vnics)
+}
+
+fn set(name: &str, settings: &[String], behalf: Option<&str>) -> Result<(), Error> {
+    let request = Settings::of_vnic(settings)?.attrs(attrs::Request::default());
+    let request = match behalf {
+        Some(subject) => request.text(uapi::vnic::SUBJECT_NAME, subject),
+        None => request,
+    };
+    let family = Family::connect()?;
+    Vnic::named(&family, name)?.set(&family, request)
+}
+
+fn link(printer: &Printer, what: LinkWhat) -> Result<(), Error> {
+    match what {
+        LinkWhat::Show { names } => {
+            let family = Family::connect()?;
+            printer.all(&Link::selected(&family, &names)?)
         }
-        What::Set { name, settings } => {
-            let settings = settings::of_vnic(&settings)?;
-            Vnic::named(&family, &name)?.set(&family, settings)
+        LinkWhat::Set { name, settings } => {
+            let settings = settings::of_link(&settings)?;
+            let family = Family::connect()?;
+            Link::named(&family, &name)?.set(&family, settings)
         }
-        What::Link { what } => match what.unwrap_or(LinkWhat::Show { names: Vec::new() }) {
-            LinkWhat::Show { names } => printer.all(&Link::selected(&family, &names)?),
-            LinkWhat::Set { name, settings } => {
-                let settings = settings::of_link(&settings)?;
-                Link::named(&family, &name)?.set(&family, settings)
-            }
-        },
+        // The kernel may load the module for it.
+        LinkWhat::Add { name } => create::add_etherstub(&name),
+        LinkWhat::Del { name } => create::delete_etherstub(&Family::connect()?, &name),
+    }
+}
+
+fn policy(printer: &Printer, what: PolicyWhat) -> Result<(), Error> {
+    let family = Family::connect()?;
+    match what {
+        PolicyWhat::Show { vnic, link } => {
+            printer.all(&policies::show(&family, link.as_deref(), vnic.as_deref())?)
+        }
+        PolicyWhat::Add { words, link, host } => {
+            printer.all(&policies::add(&family, link.as_deref(), host, &words)?)
+        }
+        PolicyWhat::Del { ids } => policies::delete(&family, &ids),
+    }
+}
+
+fn why(printer: &Printer, words: &[String], link: Option<&str>, last: bool) -> Result<(), Error> {
+    let family = Family::connect()?;
+    if last {
+        if let Some(word) = words.get(1) {
+            return Error::usage(format!("\"{word}\" is one word too many after --last VNIC"));
+        }
+        let vnic = words.first().map(String::as_str);
+        return printer.all(&[Denial::last(&family, vnic)?]);
+    }
+    let verdict = why::ask(&family, link, words)?;
+    let yes = verdict.is_yes();
+    printer.all(&[verdict])?;
+    if yes {
+        Ok(())
+    } else {
+        Err(Error::No)
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Error> {
+    let printer = Printer::new(Format::from(cli.output));
+    match cli.what {
+        What::Show { names, link } => show(&printer, &names, link.as_deref()),
+        What::Add {
+            link,
+            name,
+            settings,
+        } => create::add(&link, &name, &settings),
+        What::Del { names } => create::delete(&Family::connect()?, &names),
+        What::Set {
+            name,
+            settings,
+            behalf,
+        } => set(&name, &settings, behalf.as_deref()),
+        What::Link { what } => {
+            let all = || LinkWhat::Show { names: Vec::new() };
+            link(&printer, what.unwrap_or_else(all))
+        }
         What::Stats { names } => {
+            let family = Family::connect()?;
             let vnics = Vnic::selected(&family, &names)?;
             printer.all(&Stats::of(&family, &vnics)?)
         }
-        What::Monitor { count } => {
-            let events = family.events()?;
-            for event in events.take(count.unwrap_or(usize::MAX)) {
-                printer.one(&Event::from(event?))?;
-            }
-            Ok(())
+        What::Monitor { count, quiet } => {
+            event::monitor(&Family::connect()?, &printer, count, quiet)
         }
+        What::Policy { what } => policy(
+            &printer,
+            what.unwrap_or(PolicyWhat::Show {
+                vnic: None,
+                link: None,
+            }),
+        ),
+        What::Why { words, link, last } => why(&printer, &words, link.as_deref(), last),
+        What::Denied => printer.all(&Denial::all(&Family::connect()?)?),
+        What::Export { file } => state::export(&Family::connect()?, file.as_deref()),
+        What::Apply {
+            file,
+            dry_run,
+            prune,
+        } => apply::run(&printer, &file, dry_run, prune),
+        What::Doctor => doctor::run(&printer),
+        What::Completions { shell } => pages::completions(shell),
+        What::Man { dir } => pages::manual(&dir),
     }
 }
 
 fn main() -> std::process::ExitCode {
-    // A reader that goes away is no error of ours.
-    match run(Command::parse()) {
+    match run(Cli::parse()) {
         Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(Error::Closed) => std::process::ExitCode::SUCCESS,
+        // What there was to say was said, or nobody reads it.
+        Err(error @ (Error::Closed | Error::No)) => error.status(),
         Err(error) => {
             eprintln!("vnic: {error}");
             error.status()

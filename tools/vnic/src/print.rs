@@ -72,6 +72,22 @@ impl Printer {
         Ok(writeln!(out)?)
     }
 
+    /// Prints all of them, for the eye without columns.
+    pub fn lines<R: Row>(&self, rows: &[R]) -> Result<(), Error> {
+        match self.0 {
+            Format::Table => rows.iter().try_for_each(|row| self.one(row)),
+            _ => self.all(rows),
+        }
+    }
+
+    /// Prints a sentence for the eye.
+    pub fn remark(&self, sentence: &str) -> Result<(), Error> {
+        match self.0 {
+            Format::Table => Ok(writeln!(io::stdout().lock(), "{sentence}")?),
+            _ => Ok(()),
+        }
+    }
+
     /// Prints one of which more may follow, at once.
     pub fn one<R: Row>(&self, row: &R) -> Result<(), Error> {
         let mut out = io::stdout().lock();

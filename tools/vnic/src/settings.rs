@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Words on the command line, as ip(8) has them, into attributes.
+//! Settings of VNICs and links on the command line, as ip(8) has them, into attributes.
 
 use crate::{
     attrs::Request,
     error::Error,
-    uapi, //
+    uapi,
+    words::{
+        mac,
+        Words, //
+    },
 };
-use std::slice::Iter;
 
 /// What can be said of a VNIC.
 pub const HELP: &str = "Settings:
@@ -18,98 +21,125 @@ pub const HELP: &str = "Settings:
 
 The kernel changes all of them or none.";
 
-fn usage<T>(sentence: String) -> Result<T, Error> {
-    Err(Error::Usage(sentence))
-}
-
-/// The value that follows a word.
-fn value<'a>(word: &str, words: &mut Iter<'a, String>) -> Result<&'a str, Error> {
-    match words.next() {
-        Some(value) => Ok(value),
-        None => usage(format!("{word} needs a value")),
-    }
-}
-
-/// One of several names, as its number.
-fn one_of(word: &str, value: &str, names: &[&str]) -> Result<u32, Error> {
-    match names.iter().position(|name| *name == value) {
-        Some(number) => Ok(number as u32),
-        None => usage(format!(
-            "{word} is one of {}, not \"{value}\"",
-            names.join(", ")
-        )),
-    }
-}
-
-/// One byte of an address. The parser of numbers would take a sign.
-fn byte(part: &str) -> Option<u8> {
-    let digits = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    digits.then(|| u8::from_str_radix(part, 16).ok())?
-}
-
-fn mac(text: &str) -> Result<[u8; 6], Error> {
-    let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
-    match bytes.and_then(|bytes| bytes.try_into().ok()) {
-        Some(bytes) => Ok(bytes),
-        None => usage(format!(
-            "an address is six bytes like 02:00:00:00:00:01, not \"{text}\""
-        )),
-    }
-}
+/// What can be said of a new VNIC.
+pub const NEW_HELP: &str = "Settings:
+  netns NAME|PID       where it is born
+  vlan 0-4094          0 is none
+  address MAC          not zero, no group address
+  mtu BYTES            from 68 to the link's MTU
+  promisc off|own|all  what promiscuous mode shows: nothing more, group frames, everything on the link
+  up";
 
 /// Refuses a word that is there twice.
 fn once(word: &str, seen: &mut Vec<String>) -> Result<(), Error> {
     // up and down are two words for one setting.
     let setting = if word == "down" { "up" } else { word };
     if seen.iter().any(|other| other == setting) {
-        return usage(format!("{word} is one setting too many"));
+        return Error::usage(format!("{word} is one setting too many"));
     }
     seen.push(setting.to_owned());
     Ok(())
 }
 
 /// What is to become of a VNIC.
-pub fn of_vnic(words: &[String]) -> Result<Request, Error> {
-    let (mut request, mut words, mut seen) = (Request::default(), words.iter(), Vec::new());
-    while let Some(word) = words.next() {
-        once(word, &mut seen)?;
-        request = match word.as_str() {
-            "up" => request.with(uapi::vnic::UP, &[1]),
-            "down" => request.with(uapi::vnic::UP, &[0]),
-            "address" => request.with(uapi::vnic::ADDRESS, &mac(value(word, &mut words)?)?),
-            "mtu" => {
-                let text = value(word, &mut words)?;
-                match text.parse::<u32>() {
-                    Ok(mtu) => request.with(uapi::vnic::MTU, &mtu.to_ne_bytes()),
-                    Err(_) => return usage(format!("an MTU is a number of bytes, not \"{text}\"")),
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Its address.
+    pub address: Option<[u8; 6]>,
+    /// Its MTU.
+    pub mtu: Option<u32>,
+    /// The number of its promiscuous mode.
+    pub promisc: Option<u8>,
+    /// Whether it is up.
+    pub up: Option<bool>,
+    /// Where a new one is born.
+    pub netns: Option<String>,
+    /// The VLAN of a new one.
+    pub vlan: Option<u16>,
+}
+
+impl Settings {
+    /// Takes a word and its value, if it is one of those that can be changed.
+    fn take(&mut self, word: &str, words: &mut Words<'_>) -> Result<bool, Error> {
+        match word {
+            "up" => self.up = Some(true),
+            "down" => self.up = Some(false),
+            "address" => self.address = Some(mac(words.value(word)?)?),
+            "mtu" => self.mtu = Some(words.number(word, "a number of bytes")?),
+            "promisc" => self.promisc = Some(words.one_of(word, &uapi::PROMISC)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// What is to become of a VNIC.
+    pub fn of_vnic(words: &[String]) -> Result<Self, Error> {
+        let (mut settings, mut words, mut seen) = (Self::default(), Words::of(words), Vec::new());
+        while let Some(word) = words.next() {
+            once(word, &mut seen)?;
+            if !settings.take(word, &mut words)? {
+                return Error::usage(format!(
+                    "unknown setting \"{word}\"; vnic set --help lists them"
+                ));
+            }
+        }
+        Ok(settings)
+    }
+
+    /// What is to become of a new VNIC.
+    pub fn of_new_vnic(words: &[String]) -> Result<Self, Error> {
+        let (mut settings, mut words, mut seen) = (Self::default(), Words::of(words), Vec::new());
+        while let Some(word) = words.next() {
+            once(word, &mut seen)?;
+            match word {
+                "netns" => settings.netns = Some(words.value(word)?.to_owned()),
+                "vlan" => settings.vlan = Some(vlan(words.number(word, "a number up to 4094")?)?),
+                _ => {
+                    if !settings.take(word, &mut words)? {
+                        return Error::usage(format!(
+                            "unknown setting \"{word}\"; vnic add --help lists them"
+                        ));
+                    }
                 }
             }
-            "promisc" => {
-                let mode = one_of(word, value(word, &mut words)?, &["off", "own", "all"])?;
-                request.with(uapi::vnic::PROMISC_MODE, &mode.to_ne_bytes())
-            }
-            _ => {
-                return usage(format!(
-                    "unknown setting \"{word}\"; vnic set --help lists them"
-                ))
-            }
-        };
+        }
+        Ok(settings)
     }
-    Ok(request)
+
+    /// Adds what can be changed.
+    pub fn attrs(&self, request: Request) -> Request {
+        use uapi::vnic::*;
+        request
+            .maybe(ADDRESS, self.address)
+            .maybe(MTU, self.mtu.map(u32::to_ne_bytes))
+            .maybe(
+                PROMISC_MODE,
+                self.promisc.map(|mode| u32::from(mode).to_ne_bytes()),
+            )
+            .maybe(UP, self.up.map(|up| [u8::from(up)]))
+    }
+}
+
+/// Refuses what is no VLAN.
+pub fn vlan(number: u16) -> Result<u16, Error> {
+    match number {
+        0..=4094 => Ok(number),
+        _ => Error::usage(format!("vlan is a number up to 4094, not \"{number}\"")),
+    }
 }
 
 /// What is to become of a link.
 pub fn of_link(words: &[String]) -> Result<Request, Error> {
-    let (mut request, mut words, mut seen) = (Request::default(), words.iter(), Vec::new());
+    let (mut request, mut words, mut seen) = (Request::default(), Words::of(words), Vec::new());
     while let Some(word) = words.next() {
         once(word, &mut seen)?;
-        request = match word.as_str() {
+        request = match word {
             "host" => {
-                let on = one_of(word, value(word, &mut words)?, &["off", "on"])?;
-                request.with(uapi::link::HOST, &[on as u8])
+                let on = words.one_of(word, &["off", "on"])?;
+                request.with(uapi::link::HOST, &[on])
             }
             _ => {
-                return usage(format!(
+                return Error::usage(format!(
                     "unknown setting \"{word}\" of a link: host on, host off"
                 ))
             }
@@ -126,7 +156,7 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    fn refused(result: Result<Request, Error>) -> String {
+    fn refused<T>(result: Result<T, Error>) -> String {
         match result {
             Err(Error::Usage(sentence)) => sentence,
             Err(other) => panic!("{other:?}"),
@@ -141,8 +171,10 @@ mod tests {
             "mtu 1400 down",
             "address 2:0:0:0:0:ff promisc all up mtu 68",
         ] {
-            assert!(of_vnic(&words(text)).is_ok(), "{text}");
+            assert!(Settings::of_vnic(&words(text)).is_ok(), "{text}");
         }
+        let text = "netns web vlan 10 address 2:0:0:0:0:1 mtu 1400 promisc all up";
+        assert!(Settings::of_new_vnic(&words(text)).is_ok());
         assert!(of_link(&words("host off")).is_ok());
     }
 
@@ -163,7 +195,11 @@ mod tests {
             ("address 02:00:00:00:00:", "02:00"),
             ("colour blue", "colour"),
         ] {
-            let said = refused(of_vnic(&words(text)));
+            let said = refused(Settings::of_vnic(&words(text)));
+            assert!(said.contains(name), "{text}: {said}");
+        }
+        for (text, name) in [("vlan 4095", "4095"), ("vlan -1", "-1"), ("netns", "netns")] {
+            let said = refused(Settings::of_new_vnic(&words(text)));
             assert!(said.contains(name), "{text}: {said}");
         }
         assert!(refused(of_link(&words("host maybe"))).contains("maybe"));

@@ -1,21 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers of include/uapi/linux/vnic.h; a test compares them.
+//! Numbers and words of include/uapi/linux/vnic.h and vnic_link.h; a test compares them.
 
 /// The name of the family.
 pub const FAMILY: &str = "vnic";
 /// The group of events.
 pub const GROUP_CONFIG: &str = "config";
+/// The group of denials.
+pub const GROUP_DENIED: &str = "denied";
+/// The longest name of a subject.
+pub const SUBJECT_NAME_LEN: usize = 31;
+
+/// Who asks, or may, in the order of enum vnic_subject.
+pub const SUBJECTS: [&str; 4] = ["owner", "netns", "user", "name"];
+
+/// What is asked for, in the order of enum vnic_param.
+pub const PARAMS: [&str; 18] = [
+    "all",
+    "address",
+    "mtu",
+    "up",
+    "name",
+    "txqueuelen",
+    "master",
+    "vlan-device",
+    "features",
+    "ip",
+    "promisc",
+    "allmulti",
+    "groups",
+    "addresses",
+    "promisc-mode",
+    "host",
+    "timestamps",
+    "vnics",
+];
+
+/// What VNICs sit on, in the order of enum vnic_link_kind.
+pub const KINDS: [&str; 2] = ["nic", "etherstub"];
+/// How links filter, in the order of enum vnic_filter.
+pub const FILTERS: [&str; 3] = ["none", "exact", "promisc"];
+/// What promiscuous mode shows, in the order of enum vnic_promisc.
+pub const PROMISC: [&str; 3] = ["off", "own", "all"];
 
 macro_rules! numbers {
-    ($type:ty: $($name:ident = $value:literal,)*) => {
+    ($prefix:literal $type:ty: $($name:ident = $value:literal,)*) => {
         $(pub const $name: $type = $value;)*
+        /// All of them, by their names in the header.
+        #[cfg(test)]
+        pub const ALL: &[(&str, $type)] = &[$((concat!($prefix, stringify!($name)), $value),)*];
     };
 }
 
 /// Commands.
 pub mod cmd {
-    numbers! { u8:
+    numbers! { "VNIC_CMD_" u8:
         LINK_GET = 1,
         VNIC_GET = 2,
         LINK_SET = 3,
@@ -25,24 +64,34 @@ pub mod cmd {
         VNIC_CHANGE_NTF = 7,
         VNIC_DEL_NTF = 8,
         LINK_CHANGE_NTF = 9,
+        POLICY_GET = 10,
+        POLICY_ADD = 11,
+        POLICY_DEL = 12,
+        POLICY_ADD_NTF = 13,
+        POLICY_DEL_NTF = 14,
+        WHY = 15,
+        DENIED_GET = 16,
+        DENIED_NTF = 17,
+        APPLY = 18,
     }
 }
 
 /// Attributes of links.
 pub mod link {
-    numbers! { u16:
+    numbers! { "VNIC_A_LINK_" u16:
         IFINDEX = 1,
         IFNAME = 2,
         KIND = 3,
         HOST = 4,
         FILTER = 5,
         VNICS = 6,
+        GENERATION = 7,
     }
 }
 
 /// Attributes of VNICs.
 pub mod vnic {
-    numbers! { u16:
+    numbers! { "VNIC_A_" u16:
         ID = 1,
         LINK_NAME = 3,
         IFNAME = 5,
@@ -52,6 +101,69 @@ pub mod vnic {
         MTU = 9,
         UP = 10,
         PROMISC_MODE = 11,
+        OWNER_ID = 12,
+        ABSENT = 13,
+        DENIED = 14,
+        DEFAULT_ADDRESS = 15,
+        DEFAULT_MTU = 16,
+        SUBJECT_NAME = 17,
+        DELETE = 18,
+    }
+}
+
+/// Attributes of policies.
+pub mod policy {
+    numbers! { "VNIC_A_POLICY_" u16:
+        ID = 1,
+        VNIC = 2,
+        LINK = 3,
+        BUILT_IN = 4,
+        SUBJECT = 5,
+        NETNS_FD = 6,
+        NETNS_COOKIE = 7,
+        NETNS_ID = 8,
+        USER = 9,
+        NAME = 10,
+        PARAM = 11,
+        NOTHING = 12,
+        FROM = 13,
+        TO = 14,
+        PREFIX = 15,
+        PREFIX_LEN = 16,
+        QUOTA = 17,
+        DELETE = 18,
+        LINK_NAME = 19,
+    }
+}
+
+/// Attributes of requests.
+pub mod request {
+    numbers! { "VNIC_A_REQUEST_" u16:
+        SERIAL = 1,
+        VNIC = 2,
+        IFNAME = 4,
+        LINK = 5,
+        PARAM = 6,
+        NUMBER = 7,
+        BYTES = 8,
+        SUBJECT = 9,
+        KERNEL = 10,
+        NETNS_FD = 11,
+        NETNS_COOKIE = 12,
+        NETNS_ID = 13,
+        USER = 14,
+        NAME = 15,
+        ALLOWED = 16,
+        POLICY = 17,
+    }
+}
+
+/// Attributes of transactions.
+pub mod transaction {
+    numbers! { "VNIC_A_TRANSACTION_" u16:
+        GENERATION = 1,
+        VNIC = 2,
+        POLICY = 3,
     }
 }
 
@@ -84,16 +196,32 @@ pub mod stats {
     ];
 }
 
+/// What rtnetlink is told of a new VNIC.
+pub mod new_vnic {
+    numbers! { "IFLA_VNIC_" u16:
+        VLAN = 1,
+        PROMISC = 2,
+        HOST = 3,
+    }
+}
+
+/// What rtnetlink is told of a new etherstub.
+pub mod new_etherstub {
+    numbers! { "IFLA_ETHERSTUB_" u16:
+        HOST = 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{cmd, link, stats, vnic};
+    use super::*;
     use std::collections::HashMap;
 
-    /// The enumerators of the header with their values.
-    fn header() -> HashMap<String, u64> {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../include/uapi/linux/vnic.h"
+    /// The enumerators of a header with their values.
+    fn enumerators(header: &str) -> HashMap<String, u64> {
+        let path = format!(
+            "{}/../../include/uapi/linux/{header}",
+            env!("CARGO_MANIFEST_DIR")
         );
         let text = std::fs::read_to_string(path).expect("the header");
         let (mut found, mut next) = (HashMap::new(), 0);
@@ -103,7 +231,7 @@ mod tests {
             }
             let Some(name) = line
                 .strip_suffix(',')
-                .filter(|name| name.starts_with("VNIC_"))
+                .filter(|name| name.starts_with("VNIC_") || name.starts_with("IFLA_"))
             else {
                 continue;
             };
@@ -116,24 +244,50 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_the_header() {
-        let header = header();
-        macro_rules! same {
-            ($prefix:literal, $module:ident: $($name:ident)*) => {
-                $(assert_eq!(
-                    Some(&u64::from($module::$name)),
-                    header.get(concat!($prefix, stringify!($name))),
-                    "{}", stringify!($name)
-                );)*
-            };
+    fn numbers_are_those_of_the_headers() {
+        let header = enumerators("vnic.h");
+        let links = enumerators("vnic_link.h");
+        for (name, value) in cmd::ALL {
+            assert_eq!(Some(&u64::from(*value)), header.get(*name), "{name}");
         }
-        same!("VNIC_CMD_", cmd: LINK_GET VNIC_GET LINK_SET VNIC_SET STATS_GET VNIC_ADD_NTF VNIC_CHANGE_NTF VNIC_DEL_NTF LINK_CHANGE_NTF);
-        same!("VNIC_A_LINK_", link: IFINDEX IFNAME KIND HOST FILTER VNICS);
-        same!("VNIC_A_", vnic: ID LINK_NAME IFNAME NETNS_ID VLAN ADDRESS MTU UP PROMISC_MODE);
-        same!("VNIC_A_STATS_", stats: ID);
+        for (header, numbers) in [
+            (&header, link::ALL),
+            (&header, vnic::ALL),
+            (&header, policy::ALL),
+            (&header, request::ALL),
+            (&header, transaction::ALL),
+            (&links, new_vnic::ALL),
+            (&links, new_etherstub::ALL),
+        ] {
+            for (name, value) in numbers {
+                assert_eq!(Some(&u64::from(*value)), header.get(*name), "{name}");
+            }
+        }
         for (number, name) in (stats::FIRST..).zip(stats::NAMES) {
             let name = format!("VNIC_A_STATS_{}", name.to_uppercase());
             assert_eq!(Some(&u64::from(number)), header.get(&name), "{name}");
+        }
+    }
+
+    /// Words are all that an enumeration has, in its order.
+    #[test]
+    fn words_are_those_of_the_headers() {
+        let header = enumerators("vnic.h");
+        let links = enumerators("vnic_link.h");
+        for (header, prefix, words) in [
+            (&header, "VNIC_SUBJECT_", &SUBJECTS[..]),
+            (&header, "VNIC_PARAM_", &PARAMS[..]),
+            (&header, "VNIC_LINK_KIND_", &KINDS[..]),
+            (&links, "VNIC_FILTER_", &FILTERS[..]),
+            (&links, "VNIC_PROMISC_", &PROMISC[..]),
+        ] {
+            for (number, word) in (0..).zip(words) {
+                let name = format!("{prefix}{}", word.to_uppercase().replace('-', "_"));
+                assert_eq!(Some(&number), header.get(&name), "{name}");
+            }
+            let there = header.keys().filter(|name| name.starts_with(prefix));
+            let there = there.filter(|name| !name.ends_with("_MAX"));
+            assert_eq!(words.len(), there.count(), "{prefix}");
         }
     }
 }

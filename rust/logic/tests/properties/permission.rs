@@ -28,7 +28,10 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    prop_oneof![(0_u64..20).prop_map(Value::Number), bytes().prop_map(Value::Address)]
+    prop_oneof![
+        (0_u64..20).prop_map(Value::Number),
+        bytes().prop_map(Value::Address)
+    ]
 }
 
 fn permits() -> impl Strategy<Value = Permits> {
@@ -48,7 +51,13 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
             .map(|(number, (subject, param, permits, quota))| Entry {
                 scope: Scope::Host,
                 net: 1,
-                policy: Policy { id: 100 + number as u64, subject, param, permits, quota },
+                policy: Policy {
+                    id: 100 + number as u64,
+                    subject,
+                    param,
+                    permits,
+                    quota,
+                },
             })
             .collect()
     })
@@ -56,9 +65,19 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
 
 fn asker() -> impl Strategy<Value = Asker> {
     let name = prop::option::of((0_u8..3).prop_map(|letter| [letter; 32]));
-    (prop::option::of(1_u64..4), any::<bool>(), prop::option::of(0_u32..3), name).prop_map(
-        |(netns, owner, user, name)| Asker { netns, owner, user, name, kernel: false },
+    (
+        prop::option::of(1_u64..4),
+        any::<bool>(),
+        prop::option::of(0_u32..3),
+        name,
     )
+        .prop_map(|(netns, owner, user, name)| Asker {
+            netns,
+            owner,
+            user,
+            name,
+            kernel: false,
+        })
 }
 
 fn is_for(policy: &Policy, asker: &Asker, param: Param) -> bool {
@@ -74,7 +93,7 @@ fn is_for(policy: &Policy, asker: &Asker, param: Param) -> bool {
 
 /// The first bits, one by one.
 fn same_start(a: &[u8], b: &[u8], bits: usize) -> bool {
-    let bit = |all: &[u8], place: usize| all[place / 8] >> (7 - place % 8) & 1;
+    let bit = |all: &[u8], place: usize| (all[place / 8] >> (7 - place % 8)) & 1;
     a.len() == b.len() && (0..bits.min(a.len() * 8)).all(|place| bit(a, place) == bit(b, place))
 }
 
@@ -156,7 +175,9 @@ proptest! {
 
 #[test]
 fn built_in_policies_are_below_all_others() {
-    assert!(BUILT_IN.iter().all(|entry| is_built_in(entry.policy.id) && entry.policy.id < 16));
+    assert!(BUILT_IN
+        .iter()
+        .all(|entry| is_built_in(entry.policy.id) && entry.policy.id < 16));
     assert!(!is_built_in(16));
 }
 
@@ -171,6 +192,9 @@ fn parameters_have_their_numbers() {
 #[test]
 fn addresses_have_4_6_or_16_bytes() {
     for len in 0..20 {
-        assert_eq!(Bytes::new(&vec![1; len]).is_some(), [4, 6, 16].contains(&len));
+        assert_eq!(
+            Bytes::new(&vec![1; len]).is_some(),
+            [4, 6, 16].contains(&len)
+        );
     }
 }

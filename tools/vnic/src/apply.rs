@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `vnic apply`: makes what is there what a document says.
+//!
+//! Devices are made first, by rtnetlink, down and as yet without policies. Everything else is one transaction, which the kernel carries out
+//! or refuses; if it refuses, what was made is deleted again.
+
+use crate::{
+    attrs::Request,
+    create::{
+        deletion,
+        without_module, //
+    },
+    diff::{
+        diff,
+        is_rest_of,
+        Devices,
+        Scope,
+        Step, //
+    },
+    document::{
+        Wanted,
+        WantedVnic, //
+    },
+    error::Error,
+    family::Family,
+    link::index_of,
+    policy::{
+        allow_many_files,
+        Files, //
+    },
+    print::{
+        Printer,
+        Row, //
+    },
+    rtnl::{
+        NewVnic,
+        Rtnl, //
+    },
+    state::{
+        Home,
+        State, //
+    },
+    uapi::{
+        self,
+        cmd,
+        policy,
+        transaction,
+        vnic, //
+    },
+};
+use nix::libc;
+use serde::Serialize;
+use std::{
+    collections::{
+        HashMap,
+        HashSet, //
+    },
+    io::Read,
+    path::Path, //
+};
+
+/// So many VNICs are made before it is looked whether all could be.
+const CHUNK: usize = 256;
+
+/// A step, as it is printed.
+#[derive(Serialize)]
+struct Line {
+    change: &'static str,
+    what: String,
+}
+
+impl Row for Line {
+    const FIELDS: &'static [&'static str] = &["change", "what"];
+}
+
+impl From<&Step> for Line {
+    fn from(step: &Step) -> Self {
+        Self {
+            change: step.sign(),
+            what: step.to_string(),
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    let mut text = String::new();
+    let done = match file == Path::new("-") {
+        true => std::io::stdin().read_to_string(&mut text).map(|_| ()),
+        false => std::fs::read_to_string(file).map(|read| text = read),
+    };
+    done.map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?;
+    Ok(text)
+}
+
+/// What is there now under the names that the document has for links.
+fn devices(rtnl: &Rtnl, wanted: &Wanted) -> Result<Devices, Error> {
+    let mut found = Devices::new();
+    for link in &wanted.links {
+        if let Some(device) = rtnl.device(&link.name)? {
+            found.insert(link.name.clone(), device.kind);
+        }
+    }
+    Ok(found)
+}
+
+/// Applies a document, or says what that would do.
+pub fn run(printer: &Printer, file: &Path, dry_run: bool, prune: bool) -> Result<(), Error> {
+    let text = read(file)?;
+    let inside = |error: Error| match error {
+        Error::Usage(sentence) => Error::Usage(format!("{}: {sentence}", file.display())),
+        other => other,
+    };
+    let mut wanted = Wanted::parse(&text).map_err(inside)?;
+    let family = Family::connect()?;
+    let state = State::read(&family)?;
+    wanted.settle_namespaces(&state.names).map_err(inside)?;
+    let rtnl = Rtnl::connect()?;
+    let plan = diff(&wanted, &state, &devices(&rtnl, &wanted)?, prune).map_err(inside)?;
+    let lines: Vec<Line> = plan.iter().map(Line::from).collect();
+    printer.lines(&lines)?;
+    if plan.iter().all(|step| matches!(step, Step::Skip { .. })) {
+        return printer.remark("nothing to change");
+    }
+    if dry_run {
+        return Ok(());
+    }
+    allow_many_files();
+    let mut work = Work {
+        family: &family,
+        rtnl,
+        wanted,
+        plan,
+        prune,
+        before: state.vnics.iter().map(|vnic| vnic.id).collect(),
+        files: Files::default(),
+        undo: Vec::new(),
+    };
+    work.stage(&state)
+        .and_then(|()| work.commit())
+        .map_err(|error| {
+            work.undo();
+            meanwhile(error)
+        })
+}
+
+/// The transaction was refused because it was made for another generation.
+fn meanwhile(error: Error) -> Error {
+    match error {
+        Error::Refused { errno, .. } if errno == libc::EAGAIN => Error::Refused {
+            errno,
+            sentence: Some("the configuration changed meanwhile; try again".to_owned()),
+        },
+        other => other,
+    }
+}
+
+/// Says whom a refusal is about.
+fn about(name: &str, error: Error) -> Error {
+    match error {
+        Error::Refused { errno, .. } => Error::Refused {
+            errno,
+            sentence: Some(format!("{name}: {error}")),
+        },
+        other => other,
+    }
+}
+
+/// What was done before the transaction, and is undone if that is refused.
+enum Staged {
+    Etherstub(String),
+    Vnic(WantedVnic),
+    Host { link: u32, was: bool },
+}
+
+struct Work<'a> {
+    family: &'a Family,
+    rtnl: Rtnl,
+    wanted: Wanted,
+    plan: Vec<Step>,
+    prune: bool,
+    /// The numbers of the VNICs that were there.
+    before: HashSet<u64>,
+    files: Files,
+    undo: Vec<Staged>,
+}
+
+impl Work<'_> {
+    /// Makes devices, and changes what is no part of a transaction.
+    fn stage(&mut self, state: &State) -> Result<(), Error> {
+        for step in &self.plan {
+            if let Step::MakeEtherstub { name, host } = step {
+                let made = self.rtnl.make_etherstub(name, *host);
+                made.map_err(|error| about(name, without_module(error, "etherstub")))?;
+                self.undo.push(Staged::Etherstub(name.clone()));
+            }
+        }
+        self.make_vnics()?;
+        for step in &self.plan {
+            if let Step::Host { link, on } = step {
+                let was = state.links.iter().find(|other| other.name == *link);
+                let was = was.and_then(|link| link.host).unwrap_or(true);
+                let index = index_of(link)?;
+                set_host(self.family, index, *on)?;
+                self.undo.push(Staged::Host { link: index, was });
+            }
+        }
+        Ok(())
+    }
+
+    fn make_vnics(&mut self) -> Result<(), Error> {
+        let new: Vec<(WantedVnic, Option<bool>)> = self
+            .plan
+            .iter()
+            .filter_map(|step| match step {
+                Step::MakeVnic { vnic, host, .. } => Some((vnic.clone(), *host)),
+                _ => None,
+            })
+            .collect();
+        let mut links = HashMap::new();
+        for (vnic, _) in &new {
+            if !links.contains_key(&vnic.link) {
+                links.insert(vnic.link.clone(), index_of(&vnic.link)?);
+            }
+            if let Some(netns) = &vnic.netns {
+                self.files.open(netns)?;
+            }
+        }
+        for chunk in new.chunks(CHUNK) {
+            let mut messages = Vec::new();
+            for (vnic, host) in chunk {
+                messages.push(self.message(vnic, *host, &links)?);
+            }
+            let outcomes = self.rtnl.make_vnics(&messages)?;
+            let mut refused = None;
+            for ((vnic, _), outcome) in chunk.iter().zip(outcomes) {
+                match outcome {
+                    Ok(_) => self.undo.push(Staged::Vnic(vnic.clone())),
+                    Err(error) => {
+                        let error = about(&vnic.full_name(), without_module(error, "VNIC"));
+                        refused = refused.or(Some(error));
+                    }
+                }
+            }
+            if let Some(error) = refused {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn message<'a>(
+        &'a self,
+        vnic: &'a WantedVnic,
+        host: Option<bool>,
+        links: &HashMap<String, u32>,
+    ) -> Result<NewVnic<'a>, Error> {
+        let netns = vnic.netns.as_deref().map(|netns| self.files.get(netns));
+        Ok(NewVnic {
+            link: links.get(&vnic.link).copied().unwrap_or(0),
+            name: &vnic.name,
+            netns: netns.transpose()?,
+            vlan: vnic.vlan,
+            address: vnic.address,
+            mtu: vnic.mtu,
+            promisc: vnic.promisc,
+            host,
+            // Not before its policies are there.
+            up: false,
+        })
+    }
+
+    /// Does all the rest at once.
+    fn commit(&mut self) -> Result<(), Error> {
+        let state = State::read(self.family)?;
+        // What was made by us is as it should be; whatever else is new was made by somebody else.
+        let devices = devices(&self.rtnl, &self.wanted)?;
+        let rest = match diff(&self.wanted, &state, &devices, self.prune) {
+            Ok(rest) if is_rest_of(&rest, &self.plan) => rest,
+            _ => {
+                return Err(Error::Refused {
+                    errno: libc::EAGAIN,
+                    sentence: None,
+                })
+            }
+        };
+        let ids = state.vnics.iter().filter_map(|vnic| {
+            let (link, name) = (vnic.link.clone()?, vnic.full_name());
+            let absent = vnic.absent;
+            Some((Scope::Vnic { link, name, absent }, vnic.id))
+        });
+        let ids: HashMap<Scope, u64> = ids.collect();
+        let generation = state.generation.map(u64::to_ne_bytes);
+        let mut request = Request::default().maybe(transaction::GENERATION, generation);
+        for step in &rest {
+            request = add(request, step, &ids, &mut self.files)?;
+        }
+        if rest.iter().all(|step| matches!(step, Step::Skip { .. })) {
+            return Ok(());
+        }
+        self.family.ask(cmd::APPLY, &request).map(|_| ())
+    }
+
+    /// Takes back what was made. What goes wrong here is said, and the rest is done.
+    fn undo(&mut self) {
+        let failed = |what: &str, error: &Error| {
+            eprintln!("vnic: {what} is left as it is now: {error}");
+        };
+        let (mut vnics, mut others) = (Vec::new(), Vec::new());
+        for staged in std::mem::take(&mut self.undo).into_iter().rev() {
+            match staged {
+                Staged::Vnic(vnic) => vnics.push(vnic),
+                other => others.push(other),
+            }
+        }
+        if !vnics.is_empty() {
+            if let Err(error) = self.unmake(&vnics) {
+                let names: Vec<String> = vnics.iter().map(WantedVnic::full_name).collect();
+                failed(&names.join(", "), &error);
+            }
+        }
+        for staged in others {
+            let (what, undone) = match staged {
+                Staged::Host { link, was } => {
+                    let name = crate::link::name_of(link);
+                    // A link whose last VNIC is gone has no such setting.
+                    let gone = |error: &Error| matches!(error, Error::Refused { errno, .. } if *errno == libc::ENODEV);
+                    match set_host(self.family, link, was) {
+                        Err(error) if gone(&error) => (name, Ok(())),
+                        other => (name, other),
+                    }
+                }
+                Staged::Etherstub(name) => {
+                    let undone = index_of(&name).and_then(|index| self.rtnl.delete(index));
+                    (name, undone)
+                }
+                Staged::Vnic(_) => continue,
+            };
+            if let Err(error) = undone {
+                failed(&what, &error);
+            }
+        }
+    }
+
+    /// Deletes VNICs that were made: those of these names that were not there before.
+    fn unmake(&self, made: &[WantedVnic]) -> Result<(), Error> {
+        let places: HashSet<(&str, Option<&str>, &str)> = made
+            .iter()
+            .map(|vnic| {
+                (
+                    vnic.link.as_str(),
+                    vnic.netns.as_deref(),
+                    vnic.name.as_str(),
+                )
+            })
+            .collect();
+        let state = State::read(self.family)?;
+        let ids = state.vnics.iter().filter(|vnic| {
+            let place = (
+                vnic.link.as_deref().unwrap_or_default(),
+                vnic.netns(),
+                vnic.name.as_str(),
+            );
+            let known = vnic.home != Home::Unknown;
+            known && places.contains(&place) && !self.before.contains(&vnic.id)
+        });
+        let request = ids.fold(Request::default(), |request, vnic| {
+            deletion(request, vnic.id)
+        });
+        self.family.ask(cmd::APPLY, &request).map(|_| ())
+    }
+}
+
+fn set_host(family: &Family, link: u32, on: bool) -> Result<(), Error> {
+    let request = Request::default()
+        .with(uapi::link::IFINDEX, &link.to_ne_bytes())
+        .with(uapi::link::HOST, &[u8::from(on)]);
+    family.ask(cmd::LINK_SET, &request).map(|_| ())
+}
+
+/// The attribute of a policy that says what it is for.
+fn scope_attr(scope: &Scope, ids: &HashMap<Scope, u64>) -> Result<Request, Error> {
+    match (scope, ids.get(scope)) {
+        (Scope::Host, _) => Ok(Request::default()),
+        (Scope::Link(name), _) => {
+            Ok(Request::default().with(policy::LINK, &index_of(name)?.to_ne_bytes()))
+        }
+        (Scope::Vnic { .. }, Some(id)) => {
+            Ok(Request::default().with(policy::VNIC, &id.to_ne_bytes()))
+        }
+        (Scope::Vnic { name, .. }, None) => {
+            Error::usage(format!("the VNIC {name} went meanwhile; try again"))
+        }
+    }
+}
+
+/// Adds a step to a transaction.
+fn add(
+    request: Request,
+    step: &Step,
+    ids: &HashMap<Scope, u64>,
+    files: &mut Files,
+) -> Result<Request, Error> {
+    Ok(match step {
+        Step::Change { id, to, .. } => {
+            let one = Request::default().with(vnic::ID, &id.to_ne_bytes());
+            request.nest(transaction::VNIC, &to.attrs(one))
+        }
+        Step::Delete { id, .. } => deletion(request, *id),
+        Step::AddPolicy { scope, policy } => {
+            let one = policy.attrs(scope_attr(scope, ids)?, files)?;
+            request.nest(transaction::POLICY, &one)
+        }
+        Step::DeletePolicy { id, .. } => {
+            let one = Request::default()
+                .with(policy::ID, &id.to_ne_bytes())
+                .flag(policy::DELETE);
+            request.nest(transaction::POLICY, &one)
+        }
+        Step::MakeEtherstub { .. }
+        | Step::MakeVnic { .. }
+        | Step::Host { .. }
+        | Step::Skip { .. } => request,
+    })
+}

@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What has to be done so that what is there becomes what is wanted. Nothing here asks the kernel.
+
+use crate::{
+    attrs,
+    document::{
+        Wanted,
+        WantedLink,
+        WantedVnic, //
+    },
+    error::Error,
+    policy::Policy,
+    settings::Settings,
+    state::{
+        HasLink,
+        HasVnic,
+        Home,
+        Numbered,
+        State, //
+    },
+    uapi,
+};
+use std::{
+    collections::{
+        BTreeSet,
+        HashMap,
+        HashSet, //
+    },
+    fmt,
+};
+
+/// What a policy is for.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Scope {
+    /// All on the host.
+    Host,
+    /// A link, by its name.
+    Link(String),
+    /// A VNIC, by the name of its link and its own.
+    Vnic {
+        /// The name of the link.
+        link: String,
+        /// NETNS/NAME, or NAME.
+        name: String,
+        /// Whether it is not there, one of the same name may be.
+        absent: bool,
+    },
+}
+
+/// One thing that has to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// An etherstub has to be made.
+    MakeEtherstub {
+        /// Its name.
+        name: String,
+        /// Whether the host reaches its VNICs.
+        host: Option<bool>,
+    },
+    /// A VNIC has to be made.
+    MakeVnic {
+        /// What it is to be.
+        vnic: WantedVnic,
+        /// Whether the host reaches the VNICs of its link, if it is the first one there.
+        host: Option<bool>,
+        /// Whether its configuration is there.
+        kept: bool,
+    },
+    /// Whether host and VNICs of a link reach each other changes.
+    Host {
+        /// The name of the link.
+        link: String,
+        /// What it will be.
+        on: bool,
+    },
+    /// A VNIC changes.
+    Change {
+        /// Its number.
+        id: u64,
+        /// NETNS/NAME, or NAME.
+        name: String,
+        /// What changes.
+        to: Settings,
+        /// What that was before, in words.
+        from: String,
+    },
+    /// A policy is added.
+    AddPolicy {
+        /// For this.
+        scope: Scope,
+        /// The policy.
+        policy: Policy,
+    },
+    /// A policy is deleted.
+    DeletePolicy {
+        /// Its number.
+        id: u64,
+        /// What it was for.
+        scope: Scope,
+        /// The policy.
+        policy: Policy,
+    },
+    /// A VNIC is deleted.
+    Delete {
+        /// Its number.
+        id: u64,
+        /// NETNS/NAME, or NAME.
+        name: String,
+    },
+    /// Nothing can be done about it.
+    Skip {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Step {
+    /// The character that it begins with when it is printed.
+    pub fn sign(&self) -> &'static str {
+        match self {
+            Self::MakeEtherstub { .. } | Self::MakeVnic { .. } | Self::AddPolicy { .. } => "+",
+            Self::Host { .. } | Self::Change { .. } => "~",
+            Self::DeletePolicy { .. } | Self::Delete { .. } => "-",
+            Self::Skip { .. } => "#",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::Link(name) => write!(f, "link {name}"),
+            Self::Vnic { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on {
+        "on"
+    } else {
+        "off"
+    }
+}
+
+/// Settings in the words of the command line.
+fn settings_words(settings: &Settings) -> String {
+    let mode = settings.promisc.map(usize::from);
+    let mode = mode.and_then(|mode| uapi::PROMISC.get(mode));
+    let words = [
+        settings.vlan.map(|vlan| format!("vlan {vlan}")),
+        settings
+            .address
+            .map(|bytes| format!("address {}", attrs::mac(&bytes))),
+        settings.mtu.map(|mtu| format!("mtu {mtu}")),
+        mode.map(|mode| format!("promisc {mode}")),
+        settings
+            .up
+            .map(|up| if up { "up" } else { "down" }.to_owned()),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = |host: Option<bool>| {
+            host.map_or_else(String::new, |on| format!(" host {}", on_off(on)))
+        };
+        match self {
+            Self::MakeEtherstub { name, host: on } => write!(f, "etherstub {name}{}", host(*on)),
+            Self::MakeVnic {
+                vnic,
+                host: on,
+                kept,
+            } => {
+                let words = settings_words(&Settings {
+                    address: vnic.address,
+                    mtu: vnic.mtu,
+                    promisc: vnic.promisc,
+                    up: vnic.up,
+                    netns: None,
+                    vlan: Some(vnic.vlan).filter(|vlan| *vlan != 0),
+                });
+                let kept = if *kept { ", absent until now" } else { "" };
+                let (name, link) = (vnic.full_name(), &vnic.link);
+                let words = if words.is_empty() {
+                    words
+                } else {
+                    format!(" {words}")
+                };
+                write!(f, "vnic {name} link {link}{}{words}{kept}", host(*on))
+            }
+            Self::Host { link, on } => write!(f, "link {link} host {}", on_off(*on)),
+            Self::Change { name, to, from, .. } => {
+                write!(f, "vnic {name} {}, was {from}", settings_words(to))
+            }
+            Self::AddPolicy { scope, policy } => write!(f, "policy {scope} {policy}"),
+            Self::DeletePolicy { id, scope, policy } => {
+                write!(f, "policy {scope} {policy}, number {id}")
+            }
+            Self::Delete { id, name } => write!(f, "vnic {name}, number {id}"),
+            Self::Skip { why } => f.write_str(why),
+        }
+    }
+}
+
+/// Devices of this namespace by their names, with their kinds; of the links that a document names.
+pub type Devices = HashMap<String, Option<String>>;
+
+/// Where VNICs are that are there, to find them by what a document says.
+struct Index<'a> {
+    /// By the device's own name, on each link.
+    by_link: HashMap<(&'a str, &'a str), Vec<&'a HasVnic>>,
+    /// By where they are.
+    by_home: HashMap<(Option<&'a str>, &'a str), Vec<&'a HasVnic>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(state: &'a State) -> Self {
+        let (mut by_link, mut by_home) = (HashMap::new(), HashMap::new());
+        for vnic in &state.vnics {
+            let name = vnic.name.as_str();
+            if let Some(link) = &vnic.link {
+                by_link
+                    .entry((link.as_str(), name))
+                    .or_insert_with(Vec::new)
+                    .push(vnic);
+            }
+            if vnic.home != Home::Unknown && !vnic.absent {
+                by_home
+                    .entry((vnic.netns(), name))
+                    .or_insert_with(Vec::new)
+                    .push(vnic);
+            }
+        }
+        Self { by_link, by_home }
+    }
+
+    fn on_link<'s>(&'s self, wanted: &'s WantedVnic) -> &'s [&'a HasVnic] {
+        let key = (wanted.link.as_str(), wanted.name.as_str());
+        self.by_link.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The one that a document means: it is where the document has it, or absent.
+    fn find(&self, wanted: &WantedVnic) -> Option<&'a HasVnic> {
+        let named = self.on_link(wanted).iter().copied();
+        let (absent, present): (Vec<_>, Vec<_>) = named.partition(|vnic| vnic.absent);
+        if wanted.absent {
+            let unknown = |vnic: &&&HasVnic| vnic.home == Home::Unknown;
+            return absent.iter().find(unknown).copied();
+        }
+        let there = |vnic: &&&HasVnic| {
+            vnic.home != Home::Unknown && vnic.netns() == wanted.netns.as_deref()
+        };
+        let found = present.iter().find(there);
+        found
+            .or_else(|| absent.iter().find(there))
+            .or_else(|| absent.iter().find(|vnic| vnic.home == Home::Unknown))
+            .copied()
+    }
+
+    /// Refuses what would need a VNIC to leave its link or its namespace.
+    fn check_new(&self, wanted: &WantedVnic, claimed: &HashSet<u64>) -> Result<(), Error> {
+        let called = wanted.full_name();
+        let key = (wanted.netns.as_deref(), wanted.name.as_str());
+        if let Some(other) = self.by_home.get(&key).and_then(|found| found.first()) {
+            let link = other
+                .link
+                .as_deref()
+                .unwrap_or("a link of another namespace");
+            return Error::usage(format!(
+                "VNIC {called} is on {link} and cannot come to {}: its link is for life; vnic del {called} first",
+                wanted.link
+            ));
+        }
+        let moved = self.on_link(wanted).iter().find(|vnic| {
+            !vnic.absent && Some(vnic.address) == wanted.address && !claimed.contains(&vnic.id)
+        });
+        match moved {
+            Some(vnic) => {
+                let from = match &vnic.home {
+                    Home::Here => "this namespace".to_owned(),
+                    Home::Named(name) => format!("namespace {name}"),
+                    Home::Unknown => "a namespace without a name".to_owned(),
+                };
+                Error::usage(format!(
+                    "VNIC {} (number {}) on {} is in {from}, not where the document has {called}; vnic apply does not move VNICs: vnic del {} first, or change the document",
+                    vnic.name, vnic.id, wanted.link, vnic.id
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What has to change of a VNIC's settings.
+fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
+    fn differs<T: Copy + PartialEq>(wanted: Option<T>, is: T) -> Option<T> {
+        wanted.filter(|wanted| *wanted != is)
+    }
+    let to = Settings {
+        address: differs(wanted.address, vnic.address),
+        mtu: differs(wanted.mtu, vnic.mtu.unwrap_or(vnic.mtu_now)),
+        promisc: differs(wanted.promisc, vnic.promisc),
+        // What is absent is neither.
+        up: differs(wanted.up, vnic.up).filter(|_| !vnic.absent),
+        ..Settings::default()
+    };
+    let from = Settings {
+        address: to.address.map(|_| vnic.address),
+        mtu: to.mtu.map(|_| vnic.mtu.unwrap_or(vnic.mtu_now)),
+        promisc: to.promisc.map(|_| vnic.promisc),
+        up: to.up.map(|_| vnic.up),
+        ..Settings::default()
+    };
+    (to != Settings::default()).then(|| Step::Change {
+        id: vnic.id,
+        name: wanted.full_name(),
+        from: settings_words(&from),
+        to,
+    })
+}
+
+fn policies(scope: &Scope, wanted: &BTreeSet<Policy>, have: &[Numbered], steps: &mut Vec<Step>) {
+    let mut there = HashSet::new();
+    for (id, policy) in have {
+        // Of two that say the same, one is enough.
+        if !wanted.contains(policy) || !there.insert(policy) {
+            steps.push(Step::DeletePolicy {
+                id: *id,
+                scope: scope.clone(),
+                policy: policy.clone(),
+            });
+        }
+    }
+    for policy in wanted.iter().filter(|policy| !there.contains(policy)) {
+        steps.push(Step::AddPolicy {
+            scope: scope.clone(),
+            policy: policy.clone(),
+        });
+    }
+}
+
+fn link_steps(
+    wanted: &WantedLink,
+    have: Option<&HasLink>,
+    devices: &Devices,
+    steps: &mut Vec<Step>,
+) -> Result<(), Error> {
+    let name = &wanted.name;
+    match devices.get(name) {
+        None if wanted.etherstub => steps.push(Step::MakeEtherstub {
+            name: name.clone(),
+            host: wanted.host,
+        }),
+        None => {
+            return Error::usage(format!(
+                "there is no device {name} in this namespace, and only etherstubs are made (kind = \"etherstub\")"
+            ))
+        }
+        Some(kind) if (kind.as_deref() == Some("etherstub")) != wanted.etherstub => {
+            let (is, wants) = match wanted.etherstub {
+                true => ("no etherstub", "one"),
+                false => ("an etherstub", "a NIC"),
+            };
+            return Error::usage(format!(
+                "{name} is {is}, the document has {wants} of this name; give it another name"
+            ));
+        }
+        Some(_) => {}
+    }
+    if let (Some(on), Some(is)) = (wanted.host, have.and_then(|have| have.host)) {
+        if on != is {
+            steps.push(Step::Host {
+                link: name.clone(),
+                on,
+            });
+        }
+    }
+    let have = have.map_or(&[][..], |have| &have.policies);
+    policies(&Scope::Link(name.clone()), &wanted.policies, have, steps);
+    Ok(())
+}
+
+fn vnic_steps(
+    wanted: &WantedVnic,
+    have: Option<&HasVnic>,
+    host: Option<bool>,
+    steps: &mut Vec<Step>,
+) -> Result<(), Error> {
+    let called = wanted.full_name();
+    let scope = Scope::Vnic {
+        link: wanted.link.clone(),
+        name: called.clone(),
+        absent: wanted.absent,
+    };
+    if let Some(other) = have
+        .map(|have| have.vlan)
+        .filter(|vlan| *vlan != wanted.vlan)
+    {
+        return Error::usage(format!(
+            "VNIC {called} has VLAN {other} and cannot get {}: its VLAN is for life; vnic del it first",
+            wanted.vlan
+        ));
+    }
+    match have {
+        None if wanted.absent => {
+            steps.push(Step::Skip {
+                why: format!(
+                    "vnic {called} on {} is not made: it was absent, and its namespace is not known",
+                    wanted.link
+                ),
+            });
+            return Ok(());
+        }
+        Some(have) if !have.absent || wanted.absent => steps.extend(change(wanted, have)),
+        _ => steps.push(Step::MakeVnic {
+            vnic: wanted.clone(),
+            host,
+            kept: have.is_some(),
+        }),
+    }
+    let have = have.map_or(&[][..], |have| &have.policies);
+    policies(&scope, &wanted.policies, have, steps);
+    Ok(())
+}
+
+/// All that has to be done, in an order in which it can be.
+pub fn diff(
+    wanted: &Wanted,
+    state: &State,
+    devices: &Devices,
+    prune: bool,
+) -> Result<Vec<Step>, Error> {
+    let (index, mut steps) = (Index::of(state), Vec::new());
+    let links: HashMap<&str, &HasLink> = state
+        .links
+        .iter()
+        .map(|link| (link.name.as_str(), link))
+        .collect();
+    if let Some(wanted) = &wanted.policies {
+        policies(&Scope::Host, wanted, &state.policies, &mut steps);
+    }
+    let mut first_host = HashMap::new();
+    for link in &wanted.links {
+        let have = links.get(link.name.as_str()).copied();
+        link_steps(link, have, devices, &mut steps)?;
+        // A NIC without VNICs has no such setting yet; it comes with the first one, and on is what it is without.
+        let host = link
+            .host
+            .filter(|on| !on && have.is_none_or(|have| have.host.is_none()) && !link.etherstub);
+        first_host.insert(link.name.as_str(), host);
+    }
+    let found: Vec<Option<&HasVnic>> = wanted.vnics.iter().map(|vnic| index.find(vnic)).collect();
+    let claimed: HashSet<u64> = found.iter().flatten().map(|vnic| vnic.id).collect();
+    for (vnic, have) in wanted.vnics.iter().zip(&found) {
+        if !vnic.absent && have.is_none_or(|have| have.absent) {
+            index.check_new(vnic, &claimed)?;
+        }
+        let host = first_host.get(vnic.link.as_str()).copied().flatten();
+        vnic_steps(vnic, *have, host, &mut steps)?;
+    }
+    if prune {
+        let ours = |vnic: &&HasVnic| {
+            let link = vnic.link.as_deref();
+            link.is_some_and(|link| first_host.contains_key(link)) && !claimed.contains(&vnic.id)
+        };
+        steps.extend(state.vnics.iter().filter(ours).map(|vnic| Step::Delete {
+            id: vnic.id,
+            name: vnic.full_name(),
+        }));
+    }
+    Ok(steps)
+}
+
+/// Whether `rest`, what is to be done after VNICs were made, is what `plan` promised.
+pub fn is_rest_of(rest: &[Step], plan: &[Step]) -> bool {
+    let made: HashSet<String> = plan
+        .iter()
+        .filter_map(|step| match step {
+            Step::MakeVnic { vnic, .. } => Some(vnic.full_name()),
+            _ => None,
+        })
+        .collect();
+    rest.iter().all(|step| match step {
+        Step::MakeEtherstub { .. } | Step::MakeVnic { .. } | Step::Host { .. } => false,
+        Step::Change { name, .. } if made.contains(name) => true,
+        other => plan.contains(other),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NIC: &str = "[[link]]\nname = \"nic0\"\nhost = true\n";
+    const STUB: &str = "[[link]]\nname = \"stub0\"\nkind = \"etherstub\"\nhost = false\n";
+    const VNIC: &str = "[[vnic]]\nlink = \"nic0\"\nname = \"eth0\"\nnetns = \"web\"\nvlan = 10\naddress = \"02:00:00:00:00:01\"\nmtu = 1500\npromisc = \"own\"\nup = true\n";
+
+    fn wanted(text: &str) -> Wanted {
+        Wanted::parse(text).expect(text)
+    }
+
+    fn policy(words: &str) -> Policy {
+        Policy::parse(&mut crate::words::Words::split(words)).expect(words)
+    }
+
+    fn vnic(id: u64, home: Home) -> HasVnic {
+        HasVnic {
+            id,
+            name: "eth0".to_owned(),
+            home,
+            link: Some("nic0".to_owned()),
+            absent: false,
+            vlan: 10,
+            address: [2, 0, 0, 0, 0, 1],
+            mtu: Some(1500),
+            mtu_now: 1500,
+            promisc: 1,
+            up: true,
+            policies: Vec::new(),
+        }
+    }
+
+    fn web() -> Home {
+        Home::Named("web".to_owned())
+    }
+
+    fn state(vnics: Vec<HasVnic>) -> State {
+        State {
+            links: vec![HasLink {
+                name: "nic0".to_owned(),
+                host: Some(true),
+                ..HasLink::default()
+            }],
+            vnics,
+            ..State::default()
+        }
+    }
+
+    fn devices() -> Devices {
+        Devices::from([("nic0".to_owned(), None)])
+    }
+
+    /// The steps as they are printed, or the refusal.
+    fn said(text: &str, state: &State, prune: bool) -> Vec<String> {
+        match diff(&wanted(text), state, &devices(), prune) {
+            Ok(steps) => steps
+                .iter()
+                .map(|step| format!("{} {step}", step.sign()))
+                .collect(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    fn is_refused(text: &str, state: &State, word: &str) {
+        let said = said(text, state, false);
+        assert_eq!(1, said.len(), "{said:?}");
+        assert!(said[0].contains(word), "{said:?}");
+    }
+
+    #[test]
+    fn what_is_there_needs_nothing() {
+        let state = state(vec![vnic(1, web())]);
+        assert_eq!(
+            Vec::<String>::new(),
+            said(&format!("{NIC}{VNIC}"), &state, true)
+        );
+        let (own, remarks) = state.wanted();
+        let text = own.write(&remarks).expect("a text");
+        assert_eq!(Vec::<String>::new(), said(&text, &state, true));
+    }
+
+    #[test]
+    fn what_is_missing_is_made() {
+        let text = format!("{NIC}{STUB}{VNIC}policies = [\"owner all none\"]\n");
+        let empty = State::default();
+        assert_eq!(
+            vec![
+                "+ etherstub stub0 host off",
+                "+ vnic web/eth0 link nic0 vlan 10 address 02:00:00:00:00:01 mtu 1500 promisc own up",
+                "+ policy web/eth0 owner all none",
+            ],
+            said(&text, &empty, false)
+        );
+        let off = text.replace("host = true", "host = false");
+        assert!(said(&off, &empty, false)[1].contains("link nic0 host off"));
+    }
+
+    #[test]
+    fn what_differs_is_changed() {
+        let mut one = vnic(1, web());
+        (one.mtu, one.up) = (Some(1400), false);
+        one.policies = vec![(7, policy("owner all")), (8, policy("owner all none"))];
+        let text = format!(
+            "{NIC}policies = [\"owner vnics quota 4\"]\n{VNIC}policies = [\"owner all none\"]\n"
+        );
+        let text = text.replace("host = true", "host = false");
+        assert_eq!(
+            vec![
+                "~ link nic0 host off",
+                "+ policy link nic0 owner vnics quota 4",
+                "~ vnic web/eth0 mtu 1500 up, was mtu 1400 down",
+                "- policy web/eth0 owner all, number 7",
+            ],
+            said(&text, &state(vec![one]), false)
+        );
+    }
+
+    #[test]
+    fn an_mtu_that_follows_the_link_stays_unless_one_is_wanted() {
+        let mut one = vnic(1, web());
+        one.mtu = None;
+        let state = state(vec![one]);
+        let (own, _) = state.wanted();
+        let text = own.write(&[]).expect("a text");
+        assert!(!text.contains("mtu"));
+        assert_eq!(Vec::<String>::new(), said(&text, &state, false));
+        let text = format!("{NIC}{VNIC}").replace("mtu = 1500", "mtu = 1400");
+        assert_eq!(
+            vec!["~ vnic web/eth0 mtu 1400, was mtu 1500"],
+            said(&text, &state, false)
+        );
+    }
+
+    #[test]
+    fn what_is_said_twice_is_deleted_once() {
+        let mut one = vnic(1, web());
+        one.policies = vec![(7, policy("owner all")), (8, policy("owner all any"))];
+        let text = format!("{NIC}{VNIC}policies = [\"owner all\"]\n");
+        assert_eq!(
+            vec!["- policy web/eth0 owner all, number 8"],
+            said(&text, &state(vec![one]), false)
+        );
+    }
+
+    #[test]
+    fn what_is_not_named_stays_unless_pruned() {
+        let mut elsewhere = vnic(3, Home::Here);
+        elsewhere.link = None;
+        let state = state(vec![vnic(1, web()), vnic(2, Home::Unknown), elsewhere]);
+        assert_eq!(Vec::<String>::new(), said(NIC, &state, false));
+        assert_eq!(
+            vec!["- vnic web/eth0, number 1", "- vnic eth0, number 2"],
+            said(NIC, &state, true)
+        );
+        assert_eq!(Vec::<String>::new(), said("", &state, true));
+    }
+
+    #[test]
+    fn what_is_for_life_is_refused() {
+        let text = format!("{NIC}{VNIC}");
+        let mut one = vnic(1, web());
+        one.vlan = 0;
+        is_refused(&text, &state(vec![one]), "VLAN is for life");
+        let mut one = vnic(1, web());
+        one.link = Some("nic1".to_owned());
+        is_refused(&text, &state(vec![one]), "link is for life");
+        let one = vnic(1, Home::Named("db".to_owned()));
+        is_refused(&text, &state(vec![one]), "namespace db");
+        // Another of the same name is no reason.
+        let mut one = vnic(1, Home::Named("db".to_owned()));
+        one.address = [2, 0, 0, 0, 0, 9];
+        assert_eq!(1, said(&text, &state(vec![one]), false).len());
+    }
+
+    #[test]
+    fn links_must_be_what_they_are_called() {
+        is_refused(
+            "[[link]]\nname = \"nic9\"",
+            &State::default(),
+            "no device nic9",
+        );
+        let text = "[[link]]\nname = \"nic0\"\nkind = \"etherstub\"";
+        is_refused(text, &State::default(), "no etherstub");
+    }
+
+    #[test]
+    fn what_is_absent_is_made_where_its_namespace_is_known() {
+        let mut one = vnic(1, web());
+        one.absent = true;
+        one.policies = vec![(7, policy("owner all"))];
+        let text = format!("{NIC}{VNIC}policies = [\"owner all\"]\n");
+        let steps = said(&text, &state(vec![one.clone()]), false);
+        assert_eq!(1, steps.len());
+        assert!(steps[0].ends_with("up, absent until now"), "{steps:?}");
+        // With its namespace gone, it is what it was.
+        one.home = Home::Unknown;
+        let state = state(vec![one]);
+        let (own, _) = state.wanted();
+        let text = own.write(&[]).expect("a text");
+        assert!(text.contains("absent = true"));
+        assert_eq!(Vec::<String>::new(), said(&text, &state, true));
+        // And is not made out of nothing.
+        let steps = said(&text, &State::default(), false);
+        assert!(
+            steps.iter().any(|step| step.starts_with("# vnic eth0")),
+            "{steps:?}"
+        );
+    }
+
+    #[test]
+    fn the_rest_is_what_was_promised() {
+        let text = format!("{NIC}{VNIC}policies = [\"owner all none\"]\n");
+        let plan = diff(&wanted(&text), &State::default(), &devices(), true).expect("a plan");
+        let mut made = vnic(1, web());
+        made.up = false;
+        let rest = |vnics| diff(&wanted(&text), &state(vnics), &devices(), true).expect("a plan");
+        let after = rest(vec![made.clone()]);
+        assert_eq!(2, after.len());
+        assert!(is_rest_of(&after, &plan));
+        // Somebody made one meanwhile, or deleted ours.
+        let mut other = vnic(2, Home::Here);
+        other.address = [2, 0, 0, 0, 0, 9];
+        assert!(!is_rest_of(&rest(vec![made, other]), &plan));
+        assert!(!is_rest_of(&rest(Vec::new()), &plan));
+    }
+}

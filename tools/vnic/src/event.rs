@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens.
+
+use crate::{
+    attrs::Answer,
+    error::Error,
+    family::Family,
+    link::Link,
+    netns::Names,
+    policies::{
+        Rule,
+        Scopes, //
+    },
+    print::{
+        Printer,
+        Row, //
+    },
+    uapi::cmd,
+    vnic::Vnic,
+    why::Denial,
+};
+use serde::Serialize;
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    event: &'static str,
+    #[serde(flatten)]
+    about: About,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum About {
+    Vnic(Vnic),
+    Link(Link),
+    Policy(Rule),
+    Request(Denial),
+    Unknown(u8),
+}
+
+/// What is known while events are watched.
+struct Watch<'a> {
+    names: Names,
+    scopes: Scopes<'a>,
+}
+
+impl Watch<'_> {
+    fn event(&self, command: u8, answer: &Answer) -> Event {
+        let vnic = || {
+            self.scopes.forget();
+            About::Vnic(Vnic::of(answer, &self.names))
+        };
+        let policy = || About::Policy(Rule::of(answer, &self.names, &self.scopes));
+        let (event, about) = match command {
+            cmd::VNIC_ADD_NTF => ("new", vnic()),
+            cmd::VNIC_CHANGE_NTF => ("changed", vnic()),
+            cmd::VNIC_DEL_NTF => ("gone", vnic()),
+            cmd::LINK_CHANGE_NTF => ("changed", About::Link(Link::from(answer))),
+            cmd::POLICY_ADD_NTF => ("new", policy()),
+            cmd::POLICY_DEL_NTF => ("gone", policy()),
+            cmd::DENIED_NTF => (
+                "denied",
+                About::Request(Denial::of(answer, &self.names, &self.scopes)),
+            ),
+            other => ("unknown", About::Unknown(other)),
+        };
+        Event { event, about }
+    }
+}
+
+/// Says what happens, until there were `count` events.
+pub fn monitor(
+    family: &Family,
+    printer: &Printer,
+    count: Option<usize>,
+    quiet: bool,
+) -> Result<(), Error> {
+    let warn = move |sentence: &str| {
+        if !quiet {
+            eprintln!("vnic: {sentence}");
+        }
+    };
+    let events = family.events(warn)?;
+    let watch = Watch {
+        names: Names::watching(),
+        scopes: Scopes::new(family),
+    };
+    for event in events.take(count.unwrap_or(usize::MAX)) {
+        let (command, answer) = event?;
+        printer.one(&watch.event(command, &answer))?;
+    }
+    Ok(())
+}
+
+fn vnic_line(vnic: &Vnic) -> String {
+    let link = vnic.link.as_ref().map(|link| format!(" link {link}"));
+    format!(
+        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {}",
+        vnic.full_name(),
+        vnic.id,
+        link.unwrap_or_default(),
+        vnic.vlan,
+        vnic.address,
+        vnic.mtu,
+        vnic.state,
+        vnic.promisc
+    )
+}
+
+fn link_line(link: &Link) -> String {
+    let host = if link.host { "on" } else { "off" };
+    format!(
+        "link {} host {host} filter {} vnics {}",
+        link.name, link.filter, link.vnics
+    )
+}
+
+impl Row for Event {
+    const FIELDS: &'static [&'static str] = &["event", "what"];
+
+    fn derived(&self, field: &str) -> Option<serde_json::Value> {
+        let said = match (field, &self.about) {
+            ("what", About::Vnic(vnic)) => vnic_line(vnic),
+            ("what", About::Link(link)) => link_line(link),
+            ("what", About::Policy(rule)) => format!("policy {}", rule.line()),
+            ("what", About::Request(denial)) => format!("request {}", denial.line()),
+            ("what", About::Unknown(command)) => format!("command {command}, of a newer module"),
+            _ => return None,
+        };
+        Some(said.into())
+    }
+}
