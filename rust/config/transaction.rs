@@ -172,7 +172,10 @@ impl<'a> Progress<'a> {
     /// Cannot fail.
     fn commit(self, request: &Request<'_>, rtnl: Rtnl<'_>) {
         let net = request.net();
-        self.draft.commit(rtnl);
+        // Without a change the generation stays: who has to look again would look in vain.
+        if !self.added.is_empty() || !self.deleted.is_empty() {
+            self.draft.commit(rtnl);
+        }
         for entry in self.deleted.iter() {
             policy::changed(Command::PolicyDelete, entry, net, rtnl);
             policy::reconsider(entry, rtnl);
@@ -194,6 +197,13 @@ impl<'a> Progress<'a> {
 
 pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     let mut extack = request.extack();
+    // Before the work that follows, and for a transaction without any change, too.
+    if !request.is_capable() {
+        return Err(extack.refuse(
+            EPERM,
+            format_args!("vnic: transactions are for who has CAP_NET_ADMIN here"),
+        ));
+    }
     check_generation(request, &mut extack, rtnl)?;
     let index = Index::new(rtnl)?;
     let mut progress = Progress {
