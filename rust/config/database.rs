@@ -34,6 +34,7 @@ use crate::{
             RtnlCell, //
         },
     },
+    switch::Switch,
     vnic::{
         Promisc,
         Vnic, //
@@ -416,6 +417,29 @@ pub(crate) fn device_comes(dev: &NetDev, rtnl: Rtnl<'_>) {
             if absent.net == MOVING || back {
                 (absent.net, absent.link) = (net, index);
             }
+        }
+    });
+    give_own_policies(dev, rtnl);
+}
+
+/// The policies of the VNICs on a link, and of those that are absent, are of the namespace where the
+/// link is now.
+fn give_own_policies(dev: &NetDev, rtnl: Rtnl<'_>) {
+    let (net, index) = (dev.net().cookie(), dev.ifindex().unsigned_abs());
+    let give = |id| {
+        POLICIES.with(rtnl, |all| {
+            let own = permission::range(all, Scope::Vnic(id));
+            for entry in all.get_mut(own).unwrap_or(&mut []) {
+                entry.net = net;
+            }
+        });
+    };
+    if let Some(switch) = Switch::of(dev, rtnl) {
+        switch.for_each_vnic(rtnl, |vnic| give(vnic.data().id()));
+    }
+    ABSENT.with(rtnl, |all| {
+        for absent in all.iter().filter(|absent| absent.net == net && absent.link == index) {
+            give(absent.id);
         }
     });
 }
