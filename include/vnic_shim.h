@@ -149,7 +149,8 @@ struct netlink_ext_ack *vnic_notifier_extack(void *info);
 bool vnic_notifier_new_vlan(const void *info, u16 *vid);
 bool vnic_notifier_new_master(const void *info);
 u32 vnic_netdev_tx_queue_len(const struct net_device *dev);
-netdev_features_t vnic_netdev_refuse_features(struct net_device *dev);
+void vnic_netdev_refuse_features(struct net_device *dev,
+				 netdev_features_t agreed);
 struct net *vnic_init_net(void);
 u64 vnic_net_cookie(const struct net *net);
 int vnic_net_id_of_cookie(struct net *net, u64 cookie);

@@ -616,12 +616,18 @@ impl<T: Operations> Dev<T> {
         unsafe { (*self.as_ptr()).wanted_features & (*self.as_ptr()).hw_features }
     }
 
-    /// Takes back what was wanted of them, in `fix_features`, and returns `features` without it.
-    pub(crate) fn refuse_features(&self, features: Features, _rtnl: Rtnl<'_>) -> Features {
+    /// Takes back what was wanted of them, in `fix_features`, so that it is `agreed` again; returns
+    /// `features` with that.
+    pub(crate) fn refuse_features(
+        &self,
+        features: Features,
+        agreed: Features,
+        _rtnl: Rtnl<'_>,
+    ) -> Features {
         // SAFETY: Our device, under RTNL.
         unsafe {
-            let on = bindings::vnic_netdev_refuse_features(self.as_ptr());
-            (features & !(*self.as_ptr()).hw_features) | on
+            bindings::vnic_netdev_refuse_features(self.as_ptr(), agreed);
+            (features & !(*self.as_ptr()).hw_features) | agreed
         }
     }
 

@@ -351,15 +351,14 @@ u32 vnic_netdev_tx_queue_len(const struct net_device *dev)
 }
 
 /*
- * Takes back what was asked for of the features that users may change: what is
- * wanted is again what is on. Returns what is on of them. RTNL.
+ * Takes back what was asked for of the features that users may change: of
+ * these, @agreed are wanted again. RTNL.
  */
-netdev_features_t vnic_netdev_refuse_features(struct net_device *dev)
+void vnic_netdev_refuse_features(struct net_device *dev,
+				 netdev_features_t agreed)
 {
-	netdev_features_t on = dev->features & dev->hw_features;
-
-	dev->wanted_features = (dev->wanted_features & ~dev->hw_features) | on;
-	return on;
+	dev->wanted_features = (dev->wanted_features & ~dev->hw_features) |
+			       (agreed & dev->hw_features);
 }
 
 struct net *vnic_init_net(void)

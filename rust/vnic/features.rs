@@ -61,7 +61,7 @@ pub(super) fn permitted(dev: &Dev<Vnic>, wanted: Features, rtnl: Rtnl<'_>) -> Fe
             data.update_record(rtnl, |record| record.features = asked);
             wanted
         }
-        Err(_) => dev.refuse_features(wanted, rtnl),
+        Err(_) => dev.refuse_features(wanted, data.record(rtnl).features, rtnl),
     }
 }
 
