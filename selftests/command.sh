@@ -6,6 +6,8 @@
 # lab: cpus=1 timeout=200
 
 # shellcheck disable=SC2317 # tests are called by run
+# What is built in, and no more.
+PERMISSIVE=
 . "$(dirname "$0")/lib/vnic.sh"
 need vnic
 

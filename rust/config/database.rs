@@ -438,7 +438,10 @@ fn give_own_policies(dev: &NetDev, rtnl: Rtnl<'_>) {
         switch.for_each_vnic(rtnl, |vnic| give(vnic.data().id()));
     }
     ABSENT.with(rtnl, |all| {
-        for absent in all.iter().filter(|absent| absent.net == net && absent.link == index) {
+        for absent in all
+            .iter()
+            .filter(|absent| absent.net == net && absent.link == index)
+        {
             give(absent.id);
         }
     });
