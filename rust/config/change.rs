@@ -210,6 +210,7 @@ impl Settings {
         let undo = Undo {
             dev,
             before: self.present(dev),
+            address_origin: dev.address_origin(rtnl),
             wanted_mtu: dev.data().wanted_mtu(rtnl),
             record: dev.data().record(rtnl),
         };
@@ -233,6 +234,7 @@ impl Settings {
 pub(super) struct Undo<'a> {
     dev: &'a Dev<Vnic>,
     before: Settings,
+    address_origin: u8,
     wanted_mtu: Option<u32>,
     record: Record,
 }
@@ -247,6 +249,7 @@ impl Undo<'_> {
         if result.is_err() {
             pr_warn!("{}: not all is again as it was\n", dev.name());
         }
+        dev.set_address_origin(self.address_origin, rtnl);
         dev.data().want_mtu(self.wanted_mtu, rtnl);
         dev.data().update_record(rtnl, |record| {
             (record.default_address, record.default_mtu) =

@@ -510,6 +510,18 @@ impl<T: Operations> Dev<T> {
         unsafe { bindings::vnic_netdev_set_addr(self.as_ptr(), addr.bytes().as_ptr()) };
     }
 
+    /// Where the address comes from (`NET_ADDR_*`).
+    pub(crate) fn address_origin(&self, _rtnl: Rtnl<'_>) -> u8 {
+        // SAFETY: Written under RTNL only.
+        unsafe { (*self.as_ptr()).addr_assign_type }
+    }
+
+    /// Says where the address comes from.
+    pub(crate) fn set_address_origin(&self, origin: u8, _rtnl: Rtnl<'_>) {
+        // SAFETY: Our device; written under RTNL only, a byte, which readers see old or new.
+        unsafe { ptr::addr_of_mut!((*self.as_ptr()).addr_assign_type).write_volatile(origin) };
+    }
+
     /// Bounds that the core enforces on the MTU.
     pub(crate) fn set_mtu_limits(&self, min: u32, max: u32, _rtnl: Rtnl<'_>) {
         // SAFETY: Our device; written under RTNL only.
