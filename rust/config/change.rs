@@ -254,18 +254,14 @@ impl Undo<'_> {
         dev.data().update_record(rtnl, |record| {
             (record.default_address, record.default_mtu) =
                 (self.record.default_address, self.record.default_mtu);
-            (record.former_address, record.former_mtu) =
-                (self.record.former_address, self.record.former_mtu);
         });
     }
 
-    /// What a subject was allowed to change is no new default, and he may change it back.
+    /// What a subject was allowed to change is no new default.
     fn keep_defaults(&self, rtnl: Rtnl<'_>) {
-        let (changed, old) = (&self.before, &self.record);
+        let old = &self.record;
         self.dev.data().update_record(rtnl, |record| {
             (record.default_address, record.default_mtu) = (old.default_address, old.default_mtu);
-            record.former_address = changed.address.or(old.former_address);
-            record.former_mtu = changed.mtu.or(old.former_mtu);
         });
     }
 }

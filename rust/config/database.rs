@@ -84,14 +84,10 @@ pub(crate) struct Record {
     pub(crate) default_address: MacAddr,
     /// The MTU that the manager gave; without, it follows the link.
     pub(crate) default_mtu: Option<u32>,
-    /// The address that it has, and the one before that a subject was allowed to leave.
+    /// The address that it has.
     pub(crate) address: MacAddr,
-    /// See `address`.
-    pub(crate) former_address: Option<MacAddr>,
-    /// The same for the MTU.
+    /// The MTU that it has.
     pub(crate) mtu: u32,
-    /// See `mtu`.
-    pub(crate) former_mtu: Option<u32>,
     /// Which changeable offloads are wanted and agreed on.
     pub(crate) features: u64,
     /// Whether what `IFF_PROMISC` brings is permitted.
@@ -114,9 +110,7 @@ impl Record {
         default_address: MacAddr::new([0; 6]),
         default_mtu: None,
         address: MacAddr::new([0; 6]),
-        former_address: None,
         mtu: 0,
-        former_mtu: None,
         features: 0,
         promisc: false,
         allmulti: false,

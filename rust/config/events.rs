@@ -55,8 +55,7 @@ pub(crate) fn device_event(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
     }
 }
 
-/// Enters what became of the device. What the manager does is the default from then on; what a subject
-/// was allowed to do he may undo.
+/// Enters what became of the device. What the manager does is the default from then on.
 fn agree(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
     let manager = matches!(request::caller(dev, rtnl), Who::Manager);
     let data = dev.data();
@@ -68,10 +67,8 @@ fn agree(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
         Event::Mtu => {
             let (mtu, wanted, following) = (dev.mtu(), data.wanted_mtu(rtnl), data.follows(rtnl));
             data.update_record(rtnl, |record| {
-                match (following, manager) {
-                    (true, _) => {}
-                    (false, true) => (record.default_mtu, record.former_mtu) = (wanted, None),
-                    (false, false) => record.former_mtu = Some(record.mtu),
+                if manager && !following {
+                    record.default_mtu = wanted;
                 }
                 record.mtu = mtu;
             });
@@ -80,9 +77,7 @@ fn agree(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
             let addr = dev.address();
             data.update_record(rtnl, |record| {
                 if manager {
-                    (record.default_address, record.former_address) = (addr, None);
-                } else {
-                    record.former_address = Some(record.address);
+                    record.default_address = addr;
                 }
                 record.address = addr;
             });

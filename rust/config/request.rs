@@ -95,29 +95,20 @@ pub(crate) fn caller(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Who {
     }
 }
 
-/// Whether `value` is one that everyone may return to: what is, what the manager gave, or what a
-/// subject was allowed to leave.
+/// Whether `value` is one that everyone may return to: what is, or what the manager gave. Whatever
+/// else there was is had by a policy or, when that is gone, not again.
 fn is_return(dev: &Dev<Vnic>, param: Param, value: &Value, rtnl: Rtnl<'_>) -> bool {
     let record = dev.data().record(rtnl);
     match (param, value) {
         (Param::Address, Value::Address(bytes)) => {
-            let known = [
-                Some(record.address),
-                Some(record.default_address),
-                record.former_address,
-            ];
-            known
-                .iter()
-                .flatten()
-                .any(|addr| addr.bytes() == bytes.bytes())
+            let known = [record.address, record.default_address];
+            known.iter().any(|addr| addr.bytes() == bytes.bytes())
         }
         (Param::Mtu, Value::Number(mtu)) => {
             let default =
                 crate::logic::mtu::effective(record.default_mtu, dev.data().lower().mtu());
-            let known = [Some(record.mtu), Some(default), record.former_mtu];
-            known
+            [record.mtu, default]
                 .iter()
-                .flatten()
                 .any(|known| u64::from(*known) == *mtu)
         }
         _ => false,

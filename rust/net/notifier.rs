@@ -138,7 +138,8 @@ impl<T: Notified> Registration<T> {
                     slot.write(bindings::notifier_block {
                         notifier_call: Some(Self::call),
                         next: ptr::null_mut(),
-                        priority: 0,
+                        // After everyone else, who may refuse: what we note then is what is.
+                        priority: c_int::MIN,
                     })
                 };
                 // SAFETY: Complete, pinned, and unregistered by `drop`.
