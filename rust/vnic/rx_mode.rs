@@ -273,7 +273,8 @@ impl Vnic {
     }
 
     /// Takes addresses out of `wanted` that the VNIC may not have, for which there is no veto; those that
-    /// are new are told. Nobody limits who has the VNIC where its link is.
+    /// are new are told. Those that it has come first, so that a new one takes no other's place in a
+    /// quota. Nobody limits who has the VNIC where its link is.
     fn withhold(
         &self,
         kind: Kind,
@@ -290,7 +291,7 @@ impl Vnic {
         let result = refused.reserve(wanted.len(), GFP_KERNEL);
         refused.retain(|addr| addr.is_group() != group || wanted.binary_search(addr).is_ok());
         let mut used: u32 = 0;
-        wanted.retain(|addr| {
+        let mut admit = |addr: &MacAddr| {
             let value = request::mac(*addr);
             let verdict = request::judge(dev, &asker, (param, &value, used), rtnl);
             used = used.saturating_add(verdict.allowed.into());
@@ -302,6 +303,11 @@ impl Vnic {
                 refused.retain(|refused| refused != addr);
             }
             verdict.allowed
+        };
+        self.list(kind).with(rtnl, |list| {
+            let had = |addr: &MacAddr| list.binary_search(addr).is_ok();
+            wanted.retain(|addr| !had(addr) || admit(addr));
+            wanted.retain(|addr| had(addr) || admit(addr));
         });
         if !refused.is_empty() {
             self.refused.set(refused, rtnl);
