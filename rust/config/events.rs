@@ -60,9 +60,15 @@ fn agree(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
     let manager = matches!(request::caller(dev, rtnl), Who::Manager);
     let data = dev.data();
     match event {
-        Event::Register if manager => {
-            let owner = dev.net().cookie();
-            data.update_record(rtnl, |record| record.owner = owner);
+        Event::Register => {
+            // A move may have brought a name along, which no event told.
+            let (owner, name) = (dev.net().cookie(), dev.name());
+            data.update_record(rtnl, |record| {
+                record.name = name;
+                if manager {
+                    record.owner = owner;
+                }
+            });
         }
         Event::Mtu => {
             let (mtu, wanted, following) = (dev.mtu(), data.wanted_mtu(rtnl), data.follows(rtnl));
