@@ -21,6 +21,7 @@ use crate::{
         counters::Counter,
         netdev::{
             Dev,
+            Name,
             Net, //
         },
         netlink::Message,
@@ -147,7 +148,7 @@ pub(super) fn policy(entry: &Entry, viewer: Net<'_>, message: &mut Message<'_>) 
         Scope::BuiltIn => message.put_flag(uapi::VNIC_A_POLICY_BUILT_IN)?,
         Scope::Link(_, index) => message.put_u32(uapi::VNIC_A_POLICY_LINK, index)?,
         Scope::Vnic(id) => message.put_uint(uapi::VNIC_A_POLICY_VNIC, id)?,
-        Scope::Lost(_, name) => message.put_bytes(uapi::VNIC_A_POLICY_LINK_NAME, &name)?,
+        Scope::Lost(_, name) => message.put_name(uapi::VNIC_A_POLICY_LINK_NAME, Name::of(name))?,
         Scope::Host | Scope::Moving => {}
     }
     subject(&policy.subject, viewer, message)?;

@@ -345,6 +345,11 @@ impl Name {
     const fn from_raw(name: [c_char; 16]) -> Self {
         Self(name)
     }
+
+    /// Of these bytes, filled up with zeroes.
+    pub(crate) const fn of(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
 }
 
 impl Name {
