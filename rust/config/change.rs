@@ -60,7 +60,7 @@ pub(super) fn sender(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> 
         return Ok(match name {
             None => Who::Manager,
             Some(attr) => Who::Subject(Asker {
-                name: Some(policy::subject_name(&attr)),
+                name: Some(policy::subject_name(&attr, &mut request.extack())?),
                 ..Asker::default()
             }),
         });

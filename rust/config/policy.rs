@@ -80,13 +80,20 @@ const OF_REQUEST: SubjectAttrs = SubjectAttrs {
     name: uapi::VNIC_A_REQUEST_NAME,
 };
 
-/// The name of a subject; its length was checked by the policy of the attribute.
-pub(super) fn subject_name(attr: &Attr<'_>) -> SubjectName {
+/// The name of a subject. That it is not too long was checked by the policy of the attribute.
+pub(super) fn subject_name(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Result<SubjectName> {
+    if attr.text().is_empty() {
+        return Err(extack.refuse_attr(
+            attr,
+            EINVAL,
+            format_args!("vnic: the name of a subject is not empty"),
+        ));
+    }
     let mut name = [0; 32];
     for (place, byte) in name.iter_mut().zip(attr.text()) {
         *place = *byte;
     }
-    name
+    Ok(name)
 }
 
 /// Whom a request means; `None` if it says nothing of it.
@@ -126,7 +133,7 @@ fn subject(
             None => return Err(missing(extack, "user, a number")),
         },
         _ => match attrs.get(names.name) {
-            Some(name) => Subject::Name(subject_name(&name)),
+            Some(name) => Subject::Name(subject_name(&name, extack)?),
             None => return Err(missing(extack, "name")),
         },
     }))
