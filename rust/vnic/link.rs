@@ -159,6 +159,7 @@ impl LinkOps for Vnic {
         let record = Record::of(dev, creator, rtnl);
         dev.data().record.set(record, rtnl);
         dev.data().announced.set(true, rtnl);
+        database::touch(rtnl);
         if creator == 0 {
             database::vnic_comes(dev, rtnl);
         }
