@@ -11,63 +11,10 @@ import json
 import os
 import subprocess
 import sys
-import time
-import traceback
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SPEC = os.path.join(os.path.dirname(HERE), "Documentation/netlink/specs/vnic.yaml")
-YNL = os.path.join(os.environ["KSRC"], "tools/net/ynl/pyynl")
-SLOW = int(os.environ.get("SLOW", "4" if os.path.exists("/proc/lockdep_stats") else "1"))
-sys.path.insert(0, YNL)
-from lib import NlError, YnlFamily  # pylint: disable=wrong-import-position,import-error
-
-HOST = os.open("/proc/self/ns/net", os.O_RDONLY)
-NOBODY = 65534
-
-
-def ip(*words, netns=None, batch=None):
-    """ip(8); what it prints as JSON, if it prints any."""
-    command = ["ip"] + (["-n", netns] if netns else []) + (["-batch", "-"] if batch else []) + list(words)
-    done = subprocess.run(command, input=batch, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def link(name, netns=None):
-    return json.loads(ip("-d", "-j", "link", "show", "dev", name, netns=netns))[0]
-
-
-def family(netns=None):
-    """A socket of the family, in a namespace."""
-    if not netns:
-        return YnlFamily(SPEC, schema="")
-    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
-    os.setns(there, os.CLONE_NEWNET)
-    try:
-        return YnlFamily(SPEC, schema="")
-    finally:
-        os.setns(HOST, os.CLONE_NEWNET)
-        os.close(there)
-
-
-def same(wanted, got, what):
-    if wanted != got:
-        raise AssertionError(f"{what}: wanted {wanted!r}, got {got!r}")
-
-
-def refused(number, words, request):
-    """The request fails with that error and a sentence that has each of the words."""
-    try:
-        request()
-    except NlError as error:
-        said = (error.nl_msg.extack or {}).get("msg", "")
-        same(errno.errorcode[number], errno.errorcode[abs(error.error)], f"error ({said})")
-        for word in words:
-            if word not in said:
-                raise AssertionError(f"refused without the word {word!r}: {said!r}") from error
-        return error
-    raise AssertionError("this should have been refused")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+# pylint: disable=wrong-import-position,import-error
+from family import SPEC, YNL, as_nobody, events_of, family, ip, link, refused, run_all, same
 
 
 class World:
@@ -99,14 +46,16 @@ def shows(world):
     links = {entry["ifname"]: entry for entry in world.host.dump("link-get", {})}
     same({"d0", "stub0"}, set(links), "links")
     index = link("d0")["ifindex"]
-    same({"ifindex": index, "ifname": "d0", "kind": "nic", "host": 1, "filter": "promisc", "vnics": 1}, links["d0"], "d0")
+    same({"ifindex": index, "ifname": "d0", "kind": "nic", "host": 1, "filter": "promisc", "vnics": 1,
+          "generation": links["d0"]["generation"]}, links["d0"], "d0")
     same("etherstub none", f"{links['stub0']['kind']} {links['stub0']['filter']}", "stub0")
     same(links["d0"], world.host.do("link-get", {"ifindex": index}), "the same by itself")
     data = link("web0", "web")
     netns = json.loads(ip("-j", "netns", "list-id"))
     id_of = {entry.get("name"): entry["nsid"] for entry in netns}
     same({"id": world.web0["id"], "link": index, "link-name": "d0", "ifindex": data["ifindex"], "ifname": "web0", "netns-id": id_of["web"],
-          "vlan": 10, "address": "02:00:00:00:00:01", "mtu": 1500, "up": 0, "promisc-mode": "own"}, world.web0, "web0")
+          "vlan": 10, "address": "02:00:00:00:00:01", "mtu": 1500, "up": 0, "promisc-mode": "own", "denied": 0,
+          "default-address": "02:00:00:00:00:01"}, world.web0, "web0")
     same(world.web0, world.vnic(world.web0["id"]), "the same by its id")
     same(world.v1, world.host.do("vnic-get", {"ifindex": link("v1")["ifindex"]}), "v1 by its ifindex")
     same("off", world.v1["promisc-mode"], "mode of v1")
@@ -155,42 +104,20 @@ def all_or_nothing(world):
 
 def strangers(world):
     """Whoever is not the manager, with the capability where he is, or without it where the link is."""
-    before = world.vnic(world.web0["id"]), link("web0", "web"), link("d0")["linkinfo"]
+    def state():
+        return {**world.vnic(world.web0["id"]), "denied": 0}, link("web0", "web"), link("d0")["linkinfo"]
+    before = state()
     index = link("web0", "web")["ifindex"]
     with family("web") as web, family("other") as other:
         refused(errno.EPERM, ["web0"], lambda: web.do("vnic-set", {"ifindex": index, "mtu": 1300}))
-        refused(errno.EPERM, ["web0"], lambda: web.do("vnic-set", {"id": world.web0["id"], "up": 1}))
+        refused(errno.EPERM, ["web0"], lambda: web.do("vnic-set", {"id": world.web0["id"], "mtu": 1300, "up": 1}))
         refused(errno.ENODEV, [], lambda: other.do("vnic-set", {"id": world.web0["id"], "mtu": 1300}))
     as_nobody(lambda: refused(errno.EPERM, ["web0"], lambda: family().do("vnic-set", {"id": world.web0["id"], "mtu": 1300})))
     as_nobody(lambda: refused(errno.EPERM, ["d0"], lambda: family().do("link-set", {"ifindex": link("d0")["ifindex"], "host": 0})))
     # A socket of root's in the hands of somebody else is worth no more.
     as_nobody(lambda: refused(errno.EPERM, ["web0"], lambda: world.host.do("vnic-set", {"id": world.web0["id"], "mtu": 1300})))
     in_user_namespace(world)
-    same(before, (world.vnic(world.web0["id"]), link("web0", "web"), link("d0")["linkinfo"]), "after the refusals")
-
-
-def in_child(action):
-    """Runs it in a child; what it complains of is complained of here."""
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        try:
-            action()
-            os._exit(0)
-        except BaseException:  # pylint: disable=broad-exception-caught
-            traceback.print_exc(file=sys.stdout)
-            sys.stdout.flush()
-            os._exit(1)
-    same(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "exit status of the child")
-
-
-def as_nobody(action):
-    def run():
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        action()
-    in_child(run)
+    same(before, state(), "after the refusals")
 
 
 def in_user_namespace(world):
@@ -266,18 +193,12 @@ def events(world):
         number = world.web0["id"]
 
         def told(listener, *wanted):
-            got = []
-            for event in listener.poll_ntf(duration=1 * SLOW):
-                got.append((event["name"], event["msg"].get("id", 0), event["msg"].get("mtu"), event["msg"].get("up")))
-                if len(got) == len(wanted):
-                    break
-            listener.check_ntf()
-            while not listener.async_msg_queue.empty():
-                event = listener.async_msg_queue.get_nowait()
-                got.append((event["name"], event["msg"].get("id", 0), event["msg"].get("mtu"), event["msg"].get("up")))
+            keys = ("mtu", "up")
+            got = [(event["name"], event["msg"].get("id", 0), *(event["msg"].get(key) for key in keys))
+                   for event in events_of(listener, len(wanted))]
             same(list(wanted), got, "events")
 
-        ip("link", "set", "dev", "web0", "mtu", "1300", netns="web")
+        host.do("vnic-set", {"id": number, "mtu": 1300})
         change = ("vnic-change-ntf", number, 1300, 0)
         told(host, change)
         told(web, change)
@@ -346,24 +267,4 @@ TESTS = [
 ]
 
 
-def main():
-    subprocess.run(["insmod", os.environ["VNIC_KO"]], check=True)
-    print("TAP version 13", flush=True)
-    failures = 0
-    for count, (test, what) in enumerate(TESTS, 1):
-        world = World()
-        began = time.monotonic()
-        try:
-            test(world)
-            print(f"ok {count} - {what}")
-        except Exception:  # pylint: disable=broad-exception-caught
-            failures += 1
-            print(f"not ok {count} - {what}")
-            print("# " + traceback.format_exc().strip().replace("\n", "\n# "))
-        print(f"# {time.monotonic() - began:.1f} s", flush=True)
-        world.close()
-    print(f"1..{len(TESTS)}")
-    sys.exit(failures > 0)
-
-
-main()
+run_all(TESTS, World)

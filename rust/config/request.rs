@@ -187,9 +187,10 @@ pub(crate) fn ask_as(
         None if !param.is_grantable() => extack.refuse(
             EPERM,
             format_args!(
-                "vnic: only the manager of {} may set {}",
-                dev.data().lower().name(),
-                param.name()
+                "vnic: {} of {} is for the manager of {}",
+                param.name(),
+                dev.name(),
+                dev.data().lower().name()
             ),
         ),
         None => extack.refuse(

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+What the suites of the netlink family "vnic" share: sockets of the family by the kernel's own library for specifications (tools/net/ynl), ip(8),
+namespaces, children with other rights, and the loop over the tests.
+"""
+import copy
+import errno
+import json
+import os
+import queue
+import re
+import socket
+import subprocess
+import sys
+import time
+import traceback
+
+SPEC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Documentation/netlink/specs/vnic.yaml")
+YNL = os.path.join(os.environ["KSRC"], "tools/net/ynl/pyynl")
+SLOW = int(os.environ.get("SLOW", "4" if os.path.exists("/proc/lockdep_stats") else "1"))
+sys.path.insert(0, YNL)
+from lib import NlError, YnlFamily  # pylint: disable=wrong-import-position,import-error
+
+HOST = os.open("/proc/self/ns/net", os.O_RDONLY)
+NOBODY = 65534
+SOL_NETLINK, NETLINK_GENERIC = 270, 16
+SO_NETNS_COOKIE = 71
+templates = []
+
+
+def ip(*words, netns=None, batch=None):
+    """ip(8); what it prints as JSON, if it prints any."""
+    command = ["ip"] + (["-n", netns] if netns else []) + (["-batch", "-"] if batch else []) + list(words)
+    done = subprocess.run(command, input=batch, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def link(name, netns=None):
+    return json.loads(ip("-d", "-j", "link", "show", "dev", name, netns=netns))[0]
+
+
+def netns_fd(name):
+    return os.open(f"/run/netns/{name}", os.O_RDONLY)
+
+
+def inside(fd, action):
+    """Runs it in the network namespace that is open as fd; what was made there stays there."""
+    os.setns(fd, os.CLONE_NEWNET)
+    try:
+        return action()
+    finally:
+        os.setns(HOST, os.CLONE_NEWNET)
+
+
+def cookie():
+    """That of the network namespace where this is called."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), sys.byteorder)
+
+
+def family(netns=None):
+    """A socket of the family, in a namespace by its name or its open file."""
+    if netns is not None:
+        fd = netns if isinstance(netns, int) else netns_fd(netns)
+        try:
+            return inside(fd, family)
+        finally:
+            if fd != netns:
+                os.close(fd)
+    # To read the specification takes longer than most tests.
+    if not templates:
+        templates.append(YnlFamily(SPEC, schema=""))
+        templates[0].close()
+    one = copy.copy(templates[0])
+    one.async_msg_queue = queue.Queue()
+    one.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    for option in (10, 11, 12):     # NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK
+        one.sock.setsockopt(SOL_NETLINK, option, 1)
+    return one
+
+
+def events_of(listener, wanted=0, patience=2.0):
+    """What it was told by now; waits for as many as are wanted."""
+    got, end = [], time.monotonic() + patience * SLOW
+    while True:
+        listener.check_ntf()
+        while not listener.async_msg_queue.empty():
+            got.append(listener.async_msg_queue.get_nowait())
+        if len(got) >= wanted or time.monotonic() > end:
+            return got
+        time.sleep(0.005)
+
+
+def same(wanted, got, what):
+    if wanted != got:
+        raise AssertionError(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def refused(number, words, request):
+    """The request fails with that error and a sentence that has each of the words."""
+    try:
+        request()
+    except NlError as error:
+        said = (error.nl_msg.extack or {}).get("msg", "")
+        same(errno.errorcode[number], errno.errorcode[abs(error.error)], f"error ({said})")
+        for word in words:
+            if word not in said:
+                raise AssertionError(f"refused without the word {word!r}: {said!r}") from error
+        return error
+    raise AssertionError("this should have been refused")
+
+
+def in_child(action):
+    """Runs it in a child; what it complains of is complained of here."""
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        try:
+            action()
+            os._exit(0)
+        except BaseException:  # pylint: disable=broad-exception-caught
+            traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+            os._exit(1)
+    same(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "exit status of the child")
+
+
+def become(user):
+    """Turns this process into one of that user, without a capability."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def as_nobody(action):
+    def run():
+        become(NOBODY)
+        action()
+    in_child(run)
+
+
+def run_all(tests, world):
+    """Runs each of (function, name) on a world of its own, made by world(), and ends the program."""
+    subprocess.run(["insmod", os.environ["VNIC_KO"]], check=True)
+    print("TAP version 13", flush=True)
+    failures, only = 0, os.environ.get("TEST", "")
+    for count, (test, what) in enumerate(tests, 1):
+        if not re.search(only, what):
+            print(f"ok {count} - {what} # SKIP not asked for")
+            continue
+        began, place = time.monotonic(), world()
+        try:
+            test(place)
+            print(f"ok {count} - {what}")
+        except Exception:  # pylint: disable=broad-exception-caught
+            failures += 1
+            print(f"not ok {count} - {what}")
+            print("# " + traceback.format_exc().strip().replace("\n", "\n# "))
+        print(f"# {time.monotonic() - began:.1f} s", flush=True)
+        place.close()
+    print(f"1..{len(tests)}")
+    sys.exit(failures > 0)
