@@ -60,7 +60,8 @@ create_move_delete() {
 	ip -n a link set vx netns host
 	ip -n host link del vx
 }
-t_create_move_delete() { noisy; until_over create_move_delete; still_well; }
+# b gives it to a, who is not its owner by that.
+t_create_move_delete() { noisy; command vnic policy add --host netns a up >/dev/null; until_over create_move_delete; still_well; }
 
 change() {
 	n=$((n % 200 + 1))

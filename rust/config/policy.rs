@@ -494,7 +494,8 @@ fn asked_for(
     let owner = vnic.map(|vnic| vnic.data().record(rtnl).owner);
     let netns = |cookie| Asker {
         netns: Some(cookie),
-        owner: owner == Some(cookie),
+        // Of a VNIC that is to be made, whoever makes it.
+        owner: owner.is_none_or(|owner| owner == cookie),
         ..Asker::default()
     };
     match subject(request.attrs(), &OF_REQUEST, extack)? {
@@ -507,7 +508,10 @@ fn asked_for(
             EPERM,
             format_args!("vnic: only the manager of the link may ask for others"),
         )),
-        Some(Subject::Owner) => Ok(Who::Subject(owner.map(netns).unwrap_or_default())),
+        Some(Subject::Owner) => Ok(Who::Subject(owner.map(netns).unwrap_or(Asker {
+            owner: true,
+            ..Asker::default()
+        }))),
         Some(Subject::Netns(cookie)) => Ok(Who::Subject(netns(cookie))),
         Some(Subject::User(user)) => Ok(Who::Subject(Asker {
             user: Some(user),

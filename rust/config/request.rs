@@ -253,8 +253,10 @@ pub(crate) fn ask_for_vnic(lower: &NetDev, extack: &mut Extack<'_>, rtnl: Rtnl<'
         Caller::Task(netns) => netns,
         Caller::Kernel => return Err(EPERM),
     };
+    // Whoever makes a VNIC will own it.
     let asker = Asker {
         netns: Some(netns),
+        owner: true,
         ..Asker::default()
     };
     let mut used: u32 = 0;

@@ -25,7 +25,7 @@ enum vnic_link_kind {
 /**
  * enum vnic_subject - Who asks for a change, or may.
  * @VNIC_SUBJECT_OWNER: Who administers the namespace that the manager gave the
- *   VNIC to.
+ *   VNIC to; for vnics, whoever wants to make one.
  * @VNIC_SUBJECT_NETNS: Who administers a certain network namespace.
  * @VNIC_SUBJECT_USER: A user, known by the number in the first user namespace,
  *   who has CAP_NET_ADMIN in a user namespace of his own. This family only.
