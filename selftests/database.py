@@ -13,10 +13,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-# pylint: disable=wrong-import-position,import-error
+# pylint: disable=wrong-import-position,import-error,no-name-in-module
 import roads as r
 from askers import mac
-from family import HOST, SLOW, become, cookie, events_of, family, inside, ip, netns_fd, refused, run_all, same
+from family import SLOW, SOL_NETLINK, become, cookie, events_of, family, inside, ip, netns_fd, refused, run_all, same
 
 ADDRESS = "02:00:00:00:00:01"
 USER = 1000
@@ -127,11 +127,17 @@ def machine(world):
              ("promisc-mode", None, "all", None, {"number": 2})]
     there = world.open(family("web"))
     there.ntf_subscribe("config")
-    ask = lambda values, name="vm1": world.host.do("vnic-set", {"id": world.id, "subject-name": name, **values})
+
+    def ask(values, name="vm1"):
+        world.host.do("vnic-set", {"id": world.id, "subject-name": name, **values})
+
+    def is_refused(words, values, name="vm1"):
+        refused(errno.EPERM, words, lambda: ask(values, name))
+
     for param, good, bad, grant, told in table:
         wrong = bad if good is None or bad is not None else good
         before = {**world.vnic(), "denied": 0}
-        refused(errno.EPERM, [param, "web0"], lambda: ask({param: wrong}))
+        is_refused([param, "web0"], {param: wrong})
         same(before, {**world.vnic(), "denied": 0}, "after the refusal")
         event, = world.denied()
         same_parts({"vnic": world.id, "param": param, "subject": "name", "name": "vm1", "policy": None, **told}, event, "event")
@@ -141,9 +147,9 @@ def machine(world):
         asked = {"vnic": world.id, "param": param, "subject": "name", **({"bytes": good} if isinstance(good, bytes) else {"number": good})}
         same_parts({"allowed": True, "policy": policy}, world.host.do("why", {**asked, "name": "vm1"}), "why")
         same_parts({"allowed": None, "policy": None}, world.host.do("why", {**asked, "name": "vm2"}), "why, for another")
-        refused(errno.EPERM, [param], lambda: ask({param: good}, "vm2"))
+        is_refused([param], {param: good}, "vm2")
         if bad is not None:
-            refused(errno.EPERM, [param, str(policy)], lambda: ask({param: bad}))
+            is_refused([param, str(policy)], {param: bad})
         world.denied(2)
         same([], events_of(there, patience=0), "the machine is told of nothing")
         ask({param: good})
@@ -152,8 +158,8 @@ def machine(world):
         notes = events_of(there, 1)
         same({"vnic-change-ntf"}, {note["name"] for note in notes}, "told to the machine")
         same(shown, notes[-1]["msg"][param], "told to the machine")
-        flags, attrs = world.route.links(world.dev()[1])[0][1:]
-        device = {"mtu": int.from_bytes(attrs[r.IFLA_MTU], "little"), "address": attrs[r.IFLA_ADDRESS], "up": flags & r.IFF_UP}
+        up, attrs = world.route.links(world.dev()[1])[0][1:]
+        device = {"mtu": int.from_bytes(attrs[r.IFLA_MTU], "little"), "address": attrs[r.IFLA_ADDRESS], "up": up & r.IFF_UP}
         same(good, device[param], "device")
         world.take(policy)
         events_of(there)
@@ -170,7 +176,9 @@ def machine_whole(world):
         world.grant(subject="name", name="vm1", param=param)
     taken = world.vnic(world.second)["address"]
     before = {**world.vnic(), "denied": 0}
-    ask = lambda values: world.host.do("vnic-set", {"id": world.id, "subject-name": "vm1", "mtu": 1300, **values})
+
+    def ask(values):
+        world.host.do("vnic-set", {"id": world.id, "subject-name": "vm1", "mtu": 1300, **values})
     refused(errno.EEXIST, [taken, "web1"], lambda: ask({"address": taken}))
     same([], world.denied(0), "that was no denial")
     refused(errno.EPERM, ["up"], lambda: ask({"address": "02:00:00:00:10:01", "up": 1}))
@@ -391,7 +399,9 @@ def counts(world):
     """IP addresses and secondary addresses are counted, too."""
     dev = world.dev()
     policy = world.grant(param="ip", quota=2)
-    addr = lambda n: bytes((198, 51, 100, n))
+
+    def addr(last):
+        return bytes((198, 51, 100, last))
     for number, wanted in ((1, 0), (2, 0), (3, errno.EPERM)):
         same_error(wanted, world.web.status(r.rtnl_ip, dev, addr(number)), f"address {number}")
     same([(addr(3), policy)], [(event["bytes"], event["policy"]) for event in world.denied()], "events")
@@ -399,7 +409,9 @@ def counts(world):
     same_error(0, world.web.status(r.rtnl_ip, dev, addr(3)), "after one is gone")
     world.host.do("vnic-set", {"id": world.id, "up": 1})
     policy = world.grant(param="addresses", quota=1)
-    unicast = lambda n: bytes((2, 0, 0, 0, 0x30, n))
+
+    def unicast(last):
+        return bytes((2, 0, 0, 0, 0x30, last))
     for number, wanted in ((2, 0), (1, errno.EPERM)):
         same_error(wanted, world.web.status(r.rtnl_fdb, dev, unicast(number)), f"secondary address {number}")
         time.sleep(0.05 * SLOW)
@@ -572,7 +584,8 @@ def nonsense(world):
     plain = world.open(r.Agent(lambda: become(USER)))
     for operation in ("policy-get", "denied-get"):
         same_error(errno.EPERM, plain.status(r.dump, operation, {}), operation)
-    for request in (("policy-add", base), ("policy-del", {"id": policy}), ("apply", {"policy": [{"id": policy, "delete": True}]})):
+    for request in (("policy-add", base), ("policy-del", {"id": policy}),
+                    ("apply", {"policy": [{"id": policy, "delete": True}]})):
         same_error(errno.EPERM, plain.status(r.do, *request), request[0])
     same([policy], world.policies(), "policies at the end")
 
@@ -586,7 +599,8 @@ def shapes(world):
     """What is added is answered, shown and told as it was meant."""
     table = [{"subject": "owner", "param": "all"}, {"subject": "owner", "param": "mtu", "from": 1280, "to": 9000},
              {"subject": "netns", "netns-cookie": world.cookie, "param": "address", "prefix": mac("02:00:00:00:10:00"), "prefix-len": 40},
-             {"subject": "user", "user": 4294967294, "param": "up", "nothing": True}, {"subject": "name", "name": "n" * 31, "param": "ip", "quota": 3},
+             {"subject": "user", "user": 4294967294, "param": "up", "nothing": True},
+             {"subject": "name", "name": "n" * 31, "param": "ip", "quota": 3},
              {"subject": "owner", "param": "ip", "prefix": bytes(16), "prefix-len": 0}, {"subject": "owner", "param": "mtu", "to": 2 ** 64 - 1}]
     events_of(world.told)
     for values in table:
@@ -611,8 +625,12 @@ def shapes(world):
 def whole(world):
     """A transaction: all, or nothing."""
     old = world.grant(param="mtu", to=1300)
-    state = lambda: ([{**vnic, "denied": 0} for vnic in world.host.dump("vnic-get", {})], world.host.dump("policy-get", {}))
-    generation = lambda: world.host.dump("link-get", {})[0]["generation"]
+
+    def state():
+        return [{**vnic, "denied": 0} for vnic in world.host.dump("vnic-get", {})], world.host.dump("policy-get", {})
+
+    def generation():
+        return world.host.dump("link-get", {})[0]["generation"]
     taken = world.vnic(world.second)["address"]
     first = {"id": world.id, "mtu": 1400, "address": "02:00:00:00:10:01", "up": 1, "promisc-mode": "all"}
     add = {"vnic": world.id, "subject": "owner", "param": "up"}
@@ -632,8 +650,8 @@ def whole(world):
     for request, number, word in table:
         refused(number, [word], lambda request=request: world.host.do("apply", request))
         same(before, state(), f"after {request}")
-    names = {event["name"] for event in events_of(world.told)}
-    same(set(), names - {"vnic-change-ntf"}, "told of what was undone")
+    told = {event["name"] for event in events_of(world.told)}
+    same(set(), told - {"vnic-change-ntf"}, "told of what was undone")
     # Generations: two managers, of whom the second has to look again.
     seen = generation()
     world.host.do("apply", {"generation": seen, "vnic": [{"id": world.second, "mtu": 1400}]})
@@ -681,6 +699,67 @@ def denials(world):
     same([], world.web(r.dump, "denied-get", {}), "what the container sees")
 
 
+def audience(world):
+    """Denials and policies are shown to the manager, so nobody else is told of them."""
+    nobody = world.open(r.Agent(lambda: become(USER)))
+    for group in ("config", "denied"):
+        same((errno.EPERM, 0), (nobody.status(listen, group), world.web.status(listen, group)), f"listening to {group}")
+    policy = world.grant(param="mtu", nothing=True)
+    same_error(errno.EPERM, world.asks(mtu=1300), "denied")
+    world.take(policy)
+    same(1, len(world.denied()), "told to the manager")
+    same([], [name for name in world.web(heard) if name == "denied-ntf" or name.startswith("policy-")], "told to the container")
+
+
+def listen(group):
+    own = r.own_family()
+    own.sock.setsockopt(SOL_NETLINK, 1, own.nlproto.get_mcast_id(group, own.mcast_groups))      # NETLINK_ADD_MEMBERSHIP
+
+
+def heard():
+    return [event["name"] for event in events_of(r.own_family(), patience=0)]
+
+
+def flags(world):
+    """A flag that shows without effect has it as long as a policy says so."""
+    world.host.do("vnic-set", {"id": world.id, "up": 1})
+    time.sleep(0.05 * SLOW)
+    events_of(world.denials)
+    mouth, ear = r.mouth_of("tx0"), r.Ear(world.fds["web"], world.dev())
+    foreign = mac("01:00:5e:7f:00:01")
+    for param, walk, flag in (("promisc", r.rtnl_promisc, r.IFF_PROMISC), ("allmulti", r.rtnl_allmulti, r.IFF_ALLMULTI)):
+        world.web(walk, world.dev(), 1)
+        same([param], [event["param"] for event in world.denied()], "events")
+        for scope in ({"vnic": world.id}, {"link": world.link}, {"host": True}):
+            same(False, ear.hears(mouth, foreign), f"{param} without a grant")
+            policy = world.grant(param=param, **scope)
+            same(True, ear.hears(mouth, foreign), f"{param} with a grant for {scope}")
+            hidden = world.grant(param="all", nothing=True)
+            same(scope.get("vnic") == world.id, ear.hears(mouth, foreign), f"{param} with {scope} under a refusal of the VNIC's own")
+            world.take(hidden)
+            same(True, ear.hears(mouth, foreign), f"{param} with a grant for {scope} again")
+            world.take(policy)
+        same(False, ear.hears(mouth, foreign), f"{param} after the grants")
+        same(flag, world.route.links(world.dev()[1])[0][1] & flag, "the flag")
+        world.route.link(world.dev()[1], 0, flag)
+    same([], world.denied(0), "events")
+    same(2, world.vnic()["denied"], "requests denied")
+    mouth.close()
+    ear.close()
+
+
+def many(world):
+    """A dump that takes many calls."""
+    added = [{"vnic": world.id, "subject": "name", "name": f"vm{number}", "param": "mtu"} for number in range(1500)]
+    for start in range(0, len(added), 500):
+        world.host.do("apply", {"policy": added[start:start + 500]})
+    shown = [policy for policy in world.host.dump("policy-get", {}) if not policy.get("built-in")]
+    same([policy["name"] for policy in added], [policy["name"] for policy in shown], "names")
+    same(sorted(policy["id"] for policy in shown), [policy["id"] for policy in shown], "order")
+    world.host.do("apply", {"policy": [{"id": policy["id"], "delete": True} for policy in shown]})
+    same([], world.policies(), "deleted")
+
+
 def names(world):
     """A VNIC that got another name when it was moved: that name is the agreed one."""
     ip("-n", "other", "link", "add", "web0", "type", "dummy")
@@ -708,6 +787,7 @@ TESTS = [
     (layers, "SWITCH-7 CTCFG-2: a VNIC's policies come before its link's, these before the host's and the built-in ones"),
     (groups, "SWITCH-6 CTCFG-4: beyond the quota a group is not received, and what was received stays"),
     (counts, "CTCFG-2: quotas of addresses"),
+    (flags, "SWITCH-6 CTCFG-4: a flag whose effect is withheld has it while a policy grants it"),
     (absent, "CTCFG-1: what is kept of a VNIC that dies with its namespace, or by its owner"),
     (forgotten, "CTCFG-1: nothing is kept of a VNIC that the manager deletes"),
     (link_moves, "SWITCH-7 CTCFG-1: policies go with their link to another namespace"),
@@ -716,9 +796,10 @@ TESTS = [
     (shapes, "CTCFG-2: policies are answered, shown and told as they are"),
     (whole, "CTCFG-4: transactions are whole, and two managers do not undo each other's work"),
     (denials, "CTCFG-4 VMCFG-4: the last denied requests are kept for the manager"),
+    (audience, "CTCFG-4: of denials and policies only the manager is told"),
+    (many, "CTCFG-2: many policies are shown, each once"),
     (names, "CTCFG-4: a name that came with a move is agreed on, and a denied one is told once"),
 ]
 
 if __name__ == "__main__":
-    same(True, HOST >= 0, "a namespace")
     run_all(TESTS, World)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-# pylint: disable=wrong-import-position,import-error
+# pylint: disable=wrong-import-position,import-error,import-self
 from family import SPEC, YNL, as_nobody, events_of, family, ip, link, refused, run_all, same
 
 
@@ -94,7 +94,10 @@ def all_or_nothing(world):
     number = world.web0["id"]
     ip("link", "add", "link", "d0", "name", "rival", "address", "02:00:00:00:00:22", "type", "vnic", "vlan", "10")
     before = world.vnic(number), link("web0", "web")
-    world_set = lambda **values: world.host.do("vnic-set", {"id": number, "mtu": 1400, "promisc-mode": "off", "up": 1, **values})
+
+    def world_set(**values):
+        world.host.do("vnic-set", {"id": number, "mtu": 1400, "promisc-mode": "off", "up": 1, **values})
+
     refused(errno.EEXIST, ["02:00:00:00:00:22", "rival"], lambda: world_set(address="02:00:00:00:00:22"))
     refused(errno.EADDRNOTAVAIL, ["01:00:5e:00:00:01"], lambda: world_set(address="01:00:5e:00:00:01"))
     refused(errno.EINVAL, ["9000", "1500"], lambda: world_set(mtu=9000))

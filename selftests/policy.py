@@ -15,7 +15,7 @@ import traceback
 from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-# pylint: disable=wrong-import-position,import-error
+# pylint: disable=wrong-import-position,import-error,no-name-in-module
 import roads as r
 from askers import KERNELS_GROUPS, World, mac
 from family import NOBODY, SLOW, become, cookie, events_of, inside, run_all, same

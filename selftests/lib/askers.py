@@ -31,7 +31,7 @@ class Asker:
         self.route = inside(self.fd, r.Route)
         self.sock = inside(self.fd, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.id = vnic
-        self.ear = None
+        self.ear, self.home = None, None
         for master, link_kind in (("br0", "bridge"), ("bond0", "bond")):
             self.route.link(0, attrs={r.IFLA_IFNAME: master, r.IFLA_LINKINFO: {r.INFO_KIND: link_kind}}, create=True)
 
