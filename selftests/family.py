@@ -249,11 +249,18 @@ def command(world):
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     vnic, lower = {"id": world.web0["id"]}, {"ifindex": link("d0")["ifindex"]}
-    asked = [("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic)]
+    asked = [("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic),
+             ("policy-add", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "from": 1280, "to": 1400}),
+             ("why", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "number": 1450}), ("apply", {"vnic": [{**vnic, "up": 0}]})]
     got = ynl(*(word for operation, values in asked for word in ("--multi", operation, json.dumps(values))))
-    same([None, None, world.vnic(world.web0["id"]), world.host.do("link-get", lower), world.host.do("stats-get", vnic)], got, "answers")
+    policy = got[5]
+    same([None, None, world.vnic(world.web0["id"]), {**world.host.do("link-get", lower), "generation": got[3]["generation"]},
+          world.host.do("stats-get", vnic), policy, {"vnic": vnic["id"], "param": "mtu", "policy": policy["id"]}, None], got, "answers")
     same([1280, 0], [got[2]["mtu"], got[3]["host"]], "changes")
-    same(world.host.dump("vnic-get", {}), ynl("--dump", "vnic-get"), "dump")
+    for operation in ("vnic-get", "link-get", "stats-get", "policy-get", "denied-get"):
+        same(world.host.dump(operation, {}), ynl("--dump", operation), operation)
+    same(None, ynl("--do", "policy-del", "--json", json.dumps({"id": policy["id"]})), "policy-del")
+    same([], [entry for entry in world.host.dump("policy-get", {}) if entry["id"] == policy["id"]], "policies")
 
 
 TESTS = [
