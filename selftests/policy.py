@@ -411,8 +411,8 @@ def value_of(values):
 
 WHO = {"rootful": "who administers a container", "rootless": "who does in a user namespace", "lost": "whose namespace it was not given to"}
 IDS = {"rootful": "CTCFG-2 CTCFG-4 CTCFG-5", "rootless": "CTCFG-2 CTCFG-3 CTCFG-4 CTCFG-5", "lost": "CTCFG-2 CTCFG-5"}
-TESTS = [(matrix(name, param), f"{IDS[name]}{' SWITCH-6' * (param in ('promisc', 'allmulti'))}: {param}, by {WHO[name]}")
-         for name in WHO for param in PARAMS] + [
+TESTS = [(matrix(name, param), f"{IDS[name]}{' SWITCH-6' * (param in ('promisc', 'allmulti'))}: {param}, by {whose}")
+         for name, whose in WHO.items() for param in PARAMS] + [
     (nobody, "CTCFG-3 CTCFG-5: without the capability a grant is worth nothing, and what needs none is judged"),
     (elsewhere, "CTCFG-2 CTCFG-5: the administrator of another container, with a grant"),
     (own_stack, "CTCFG-2: a right on one's own stack gives none on another's"),

@@ -62,7 +62,7 @@ class Asker:
     def restore(self, up):
         """As it was at home, by the manager, for whom this process is taken wherever its sockets are."""
         home, (name, index) = self.home, self.dev()
-        for other, (_, attrs) in self.links().items():
+        for other in self.links():
             if other not in home["links"]:
                 self.route.unlink(other)
         now = self.state()
