@@ -242,6 +242,14 @@ def nobody(flags=0):
         os.unshare(flags)
 
 
+def hide_processes():
+    """Goes on in a child that sees no processes but its own."""
+    os.unshare(os.CLONE_NEWPID)
+    child = os.fork()
+    if child:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xff)
+
+
 def delete_links(kept):
     """Some take others along."""
     while True:
@@ -471,6 +479,9 @@ class Role:
     def become(self, world):
         if self.container:
             world.containers[self.container].enter()
+            if self.container == "rootful":
+                # The number of a process of the host is one of its namespaces to root; a container knows its own processes.
+                hide_processes()
         elif self.name == "nobody":
             nobody()
         elif self.name == "user":
@@ -488,9 +499,10 @@ class Role:
         if self.container:
             own = inside(world.containers[self.container].net, lambda: [index for index, _, _ in nl.links() if index != 1])
             found.update(own_links=own, links=own + present)
+            found.update(pids=[1, os.getpid()])
             # Who is root of the host as well may do more with these than with the module.
             if self.container == "userns":
-                found.update(pids=[1, os.getpid()], targets=range(3))
+                found.update(targets=range(3))
         if self.name == "manager":
             found.update(fds=[container.net for container in world.containers.values()],
                          pids=[container.holder for container in world.containers.values()])

@@ -96,12 +96,6 @@ static void fill_pool(char *word)
 	}
 }
 
-/* Whoever gets no values for these must not guess them. */
-static bool is_guarded(int pool)
-{
-	return (pool == POOL_PIDS || pool == POOL_TARGETS) && !pool_sizes[pool];
-}
-
 /* --- messages --------------------------------------------------------------- */
 
 /* A batch is sent as soon as it is longer, and no message makes it longer than this. */
@@ -176,7 +170,8 @@ static uint64_t some_number(const struct attr *attr)
 	}
 }
 
-static void put_string(const struct attr *attr)
+/* Returns its length without what fills it up. */
+static unsigned int put_string(const struct attr *attr)
 {
 	char text[300];
 	unsigned int len;
@@ -193,6 +188,7 @@ static void put_string(const struct attr *attr)
 			text[i] = (char)(chance(60) ? 'a' + below(26) : rnd());
 	}
 	put(text, len);
+	return len;
 }
 
 /* Mostly of a permitted length, and an address that a VNIC can have. */
@@ -218,8 +214,6 @@ static void put_attr(const struct attr *attr, int depth)
 	unsigned int at, from;
 	uint64_t value;
 
-	if (is_guarded(attr->pool))
-		return;
 	at = begin(attr->number | (attr->type == NEST ? NLA_F_NESTED : 0));
 	from = end;
 	if (!careful && chance(2)) {
@@ -247,8 +241,8 @@ static void put_attr(const struct attr *attr, int depth)
 	case FLAG:
 		break;
 	case STRING:
-		put_string(attr);
-		break;
+		finish(at, put_string(attr));
+		return;
 	case BINARY:
 		put_binary(attr);
 		/* Its own length, not that with what fills it up. */
@@ -352,8 +346,21 @@ static void anything(const struct set *set)
 
 		if (chance(30))
 			attr = set->attrs[below(set->count)];
-		if (attr.number != IFLA_NET_NS_PID && attr.number != IFLA_TARGET_NETNSID)
-			put_attr(&attr, 0);
+		put_attr(&attr, 0);
+	}
+}
+
+/* Requests for another namespace, by its number here: not even by accident where no such numbers were given. */
+static void hide_targets(unsigned int from)
+{
+	for (unsigned int at = from; at + 4 <= end;) {
+		struct nlattr *attr = (struct nlattr *)(batch + at);
+
+		if (attr->nla_len < 4)
+			return;
+		if ((attr->nla_type & NLA_TYPE_MASK) == IFLA_TARGET_NETNSID)
+			attr->nla_type = 1000;
+		at += (attr->nla_len + 3u) & ~3u;
 	}
 }
 
@@ -522,6 +529,8 @@ static unsigned int request(const struct operation *operation, uint16_t family, 
 	default:
 		put_set(own, 0);
 	}
+	if (!operation->generic && !pool_sizes[POOL_TARGETS])
+		hide_targets(body);
 	((struct nlmsghdr *)(batch + at))->nlmsg_len = end - at;
 	return at;
 }
