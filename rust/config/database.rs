@@ -256,6 +256,7 @@ impl Draft {
         net: u64,
         policy: Policy,
         extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
     ) -> Result<Entry> {
         if self.all.iter().filter(|entry| entry.net == net).count() >= MOST {
             return Err(extack.refuse(
@@ -277,7 +278,19 @@ impl Draft {
         self.all
             .insert_within_capacity(place, entry)
             .map_err(|_| ENOMEM)?;
+        self.reserve_absent(rtnl)?;
         Ok(entry)
+    }
+
+    /// Makes room for every VNIC that has policies to become absent: a container that deletes its VNIC
+    /// while memory is short would get rid of them.
+    fn reserve_absent(&self, rtnl: Rtnl<'_>) -> Result {
+        let own = self.all.chunk_by(|a, b| a.scope == b.scope).filter(|scope| {
+            let first = scope.first().map(|entry| entry.scope);
+            matches!(first, Some(Scope::Vnic(_)))
+        });
+        let most = own.count().min(MOST);
+        ABSENT.with(rtnl, |all| Ok(all.reserve(most, GFP_KERNEL)?))
     }
 
     /// The policy with a number.

@@ -324,7 +324,7 @@ pub(super) fn add(
     let policy = policy(attrs, extack)?;
     let (scope, net) = scope(request, attrs, policy.param, extack, rtnl)?;
     refuse_stranger(request, net, extack)?;
-    draft.add(scope, net, policy, extack)
+    draft.add(scope, net, policy, extack, rtnl)
 }
 
 /// Takes the policy that `attrs` names out of a draft.
