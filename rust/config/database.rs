@@ -285,10 +285,13 @@ impl Draft {
     /// Makes room for every VNIC that has policies to become absent: a container that deletes its VNIC
     /// while memory is short would get rid of them.
     fn reserve_absent(&self, rtnl: Rtnl<'_>) -> Result {
-        let own = self.all.chunk_by(|a, b| a.scope == b.scope).filter(|scope| {
-            let first = scope.first().map(|entry| entry.scope);
-            matches!(first, Some(Scope::Vnic(_)))
-        });
+        let own = self
+            .all
+            .chunk_by(|a, b| a.scope == b.scope)
+            .filter(|scope| {
+                let first = scope.first().map(|entry| entry.scope);
+                matches!(first, Some(Scope::Vnic(_)))
+            });
         let most = own.count().min(MOST);
         ABSENT.with(rtnl, |all| Ok(all.reserve(most, GFP_KERNEL)?))
     }
@@ -353,7 +356,8 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
     };
     let kept = !absent.record.forget
         && ABSENT.with(rtnl, |all| {
-            all.len() < MOST && all.push(absent, GFP_KERNEL).is_ok()
+            let kept = all.iter().filter(|other| other.net == absent.net).count();
+            kept < MOST && all.push(absent, GFP_KERNEL).is_ok()
         });
     if !kept {
         forget(data.id(), rtnl);
