@@ -522,8 +522,7 @@ def prepare():
     for name in (BOX, HOME):
         os.unshare(os.CLONE_NEWNET)
         NAMESPACES[name] = os.open("/proc/self/ns/net", os.O_RDONLY)
-        with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
-            file.write("1")
+        nl.no_ipv6()
     # What is certain to fail fails only while MAKE_IT_FAIL is on.
     for name, value in {"ignore-gfp-wait": "N", "verbose": 0, "stacktrace-depth": 32, "task-filter": "Y", "probability": 100,
                         "times": -1}.items():

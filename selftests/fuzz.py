@@ -178,12 +178,6 @@ def inside(namespace, action):
         os.setns(HOST, os.CLONE_NEWNET)
 
 
-def no_ipv6():
-    """What it does by itself would be in the way."""
-    with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
-        file.write("1")
-
-
 class Container:
     """A network namespace, with a user namespace of its own or not, that a process keeps."""
 
@@ -208,7 +202,7 @@ class Container:
         self.net = os.open(f"/proc/{self.holder}/ns/net", os.O_RDONLY)
         self.user = os.open(f"/proc/{self.holder}/ns/user", os.O_RDONLY)
         self.cookie = inside(self.net, own_cookie)
-        inside(self.net, no_ipv6)
+        inside(self.net, nl.no_ipv6)
 
     def enter(self):
         """For good, with the rights of its administrator."""
@@ -624,9 +618,8 @@ def main():
     subprocess.run(["insmod", os.environ["VNIC_KO"]], check=True)
     subprocess.run(["modprobe", "dummy"], check=True)
     # A kind that does not exist must not cost a process each time.
-    with open("/proc/sys/kernel/modprobe", "w", encoding="ascii") as file:
-        file.write("\n")
-    no_ipv6()
+    nl.setting("/proc/sys/kernel/modprobe", "\n")
+    nl.no_ipv6()
     print(f"TAP version 13\n# SEED={SEED} COUNT={COUNT}, {CHUNK} at a time", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:

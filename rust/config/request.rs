@@ -272,6 +272,11 @@ pub(crate) fn ask_for_vnic(lower: &NetDev, extack: &mut Extack<'_>, rtnl: Rtnl<'
     if verdict.allowed {
         return Ok(netns);
     }
+    // It owns nothing yet.
+    let asker = Asker {
+        owner: false,
+        ..asker
+    };
     report(lower, None, asker, (Param::Vnics, value), verdict, rtnl);
     Err(match verdict.policy {
         Some(policy) => extack.refuse(

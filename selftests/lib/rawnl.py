@@ -3,6 +3,8 @@
 Raw netlink, for tests that say what others do not: many requests at once, malformed ones, or ones whose allocations fail. Requests to
 rtnetlink, and to the family "vnic" by the numbers of its specification.
 """
+import atexit
+import contextlib
 import errno
 import os
 import socket
@@ -206,3 +208,25 @@ def shown(command, *attributes):
     """The attributes of each thing that a dump of the family shows."""
     body = struct.pack("BBxx", command, 1) + b"".join(attributes)
     return [attrs_of(answer[4:]) for answer in dump(family()[0], body, Generic.protocol)]
+
+
+def setting(path, value):
+    """A sysctl of this boot, as it was again at the end: other suites come after this one. The path is opened now, in this namespace."""
+    with open(path, encoding="ascii") as file:
+        before, owner = file.read(), os.getpid()
+    back = os.open(path, os.O_WRONLY)
+
+    def restore():
+        if os.getpid() == owner:
+            # The namespace may be gone.
+            with contextlib.suppress(FileNotFoundError):
+                os.write(back, before.encode())
+
+    atexit.register(restore)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(value)
+
+
+def no_ipv6():
+    """What IPv6 does by itself for each new device of this namespace would be in the way, and takes long."""
+    setting("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
