@@ -64,16 +64,19 @@ impl Extack<'_> {
     }
 }
 
+/// What the core keeps of a sentence (`NETLINK_MAX_FMTMSG_LEN`, without the zero); it complains of more in the log.
+const SENTENCE: usize = 79;
+
 /// Room for one sentence.
 struct Sentence {
-    bytes: [u8; 96],
+    bytes: [u8; SENTENCE],
     len: usize,
 }
 
 impl Sentence {
     fn new() -> Self {
         Self {
-            bytes: [0; 96],
+            bytes: [0; SENTENCE],
             len: 0,
         }
     }
