@@ -154,6 +154,10 @@ void vnic_netdev_refuse_features(struct net_device *dev,
 struct net *vnic_init_net(void);
 u64 vnic_net_cookie(const struct net *net);
 int vnic_net_id_of_cookie(struct net *net, u64 cookie);
+int vnic_net_register(void);
+void vnic_net_unregister(void);
+/* In Rust: nobody will ask for the namespace with @cookie any more. RTNL. */
+void vnic_net_gone(u64 cookie);
 int vnic_net_cookie_of_fd(int fd, u64 *cookie);
 u64 vnic_random_u64(void);
 void vnic_rcu_bh_enter(void);

@@ -16,6 +16,7 @@ mod vnic;
 use crate::net::{
     genl,
     inetaddr,
+    netns,
     notifier,
     rtnl_link, //
 };
@@ -49,6 +50,7 @@ struct Module {
     #[pin]
     events: notifier::Registration<link::events::Events>,
     family: genl::Registration,
+    namespaces: netns::Registration,
     database: database::Guard,
 }
 
@@ -57,6 +59,7 @@ impl kernel::InPlaceModule for Module {
         // Made in this order: the kinds last, so that no device exists before we hear of events.
         try_pin_init!(Self {
             database: database::Guard,
+            namespaces: netns::Registration::new()?,
             family: genl::Registration::new()?,
             events <- notifier::Registration::new(),
             advertised: inetaddr::Advertised::new()?,

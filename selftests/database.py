@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position,import-error,no-name-in-module
 import roads as r
 from askers import mac
-from family import SLOW, SOL_NETLINK, become, cookie, events_of, family, inside, ip, netns_fd, refused, run_all, same
+from family import NlError, SLOW, SOL_NETLINK, become, cookie, events_of, family, in_child, inside, ip, netns_fd, refused, run_all, same
 
 ADDRESS = "02:00:00:00:00:01"
 USER = 1000
@@ -760,6 +760,32 @@ def many(world):
     same([], world.policies(), "deleted")
 
 
+def hoards(world):
+    """
+    Anyone can be the manager of namespaces of his own, as many as he likes, and add policies there. There is a limit to that, and it is
+    free again when they are gone: more than all can have together are added here, one namespace after the other.
+    """
+    link = {"link": 1, "subject": "owner", "param": "mtu"}
+
+    def hoard():
+        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+        own, end = family(), time.monotonic() + 20 * SLOW
+        while True:
+            try:
+                own.do("apply", {"policy": [link] * 1024})
+                break
+            except NlError as error:
+                # The namespaces before are cleaned up a while after their ends.
+                if abs(error.error) != errno.ENOSPC or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+        refused(errno.ENOSPC, ["1024"], lambda: own.do("policy-add", link))
+
+    for _ in range(36):
+        in_child(hoard)
+    world.take(world.grant(param="mtu"))
+
+
 def names(world):
     """A VNIC that got another name when it was moved: that name is the agreed one."""
     ip("-n", "other", "link", "add", "web0", "type", "dummy")
@@ -798,6 +824,7 @@ TESTS = [
     (denials, "CTCFG-4 VMCFG-4: the last denied requests are kept for the manager"),
     (audience, "CTCFG-4: of denials and policies only the manager is told"),
     (many, "CTCFG-2: many policies are shown, each once"),
+    (hoards, "CTCFG-2: policies of namespaces that are gone take no room"),
     (names, "CTCFG-4: a name that came with a move is agreed on, and a denied one is told once"),
 ]
 

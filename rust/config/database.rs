@@ -66,8 +66,14 @@ static GENERATION: RtnlCell<u64> = RtnlCell::new(1);
 /// How many denied requests are remembered.
 const REMEMBERED: usize = 64;
 
-/// How many policies and absent VNICs the links of one namespace can have.
+/// How many policies and absent VNICs the links of the first namespace can have.
 const MOST: usize = 16384;
+
+/// How many those of any other can have: there, somebody from a container may be the manager.
+const MOST_ELSEWHERE: usize = 1024;
+
+/// How many all others can have together, so that who makes many namespaces does not take the memory.
+const MOST_OF_OTHERS: usize = 32768;
 
 /// What the database knows of a VNIC that is there.
 #[derive(Clone, Copy)]
@@ -258,12 +264,7 @@ impl Draft {
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
     ) -> Result<Entry> {
-        if self.all.iter().filter(|entry| entry.net == net).count() >= MOST {
-            return Err(extack.refuse(
-                ENOSPC,
-                format_args!("vnic: this namespace has {MOST} policies, there is no room for more"),
-            ));
-        }
+        self.check_room(net, extack)?;
         self.last = self.last.checked_add(1).ok_or(ENOSPC)?;
         let entry = Entry {
             scope,
@@ -280,6 +281,29 @@ impl Draft {
             .map_err(|_| ENOMEM)?;
         self.reserve_absent(rtnl)?;
         Ok(entry)
+    }
+
+    /// Refuses what is beyond the limits.
+    fn check_room(&self, net: u64, extack: &mut Extack<'_>) -> Result {
+        let (first, count) = (Net::first().cookie(), |concerned: &dyn Fn(u64) -> bool| {
+            self.all.iter().filter(|entry| concerned(entry.net)).count()
+        });
+        let most = if net == first { MOST } else { MOST_ELSEWHERE };
+        if count(&|other| other == net) >= most {
+            return Err(extack.refuse(
+                ENOSPC,
+                format_args!("vnic: this namespace has {most} policies, there is no room for more"),
+            ));
+        }
+        if net != first && count(&|other| other != first) >= MOST_OF_OTHERS {
+            return Err(extack.refuse(
+                ENOSPC,
+                format_args!(
+                    "vnic: all containers together have {MOST_OF_OTHERS} policies, the most"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// Makes room for every VNIC that has policies to become absent: a container that deletes its VNIC
@@ -483,6 +507,13 @@ pub(crate) fn device_leaves(dev: &NetDev, forget: bool, rtnl: Rtnl<'_>) {
             }
         }
     });
+}
+
+/// A namespace is gone, and its devices before it: nobody can manage what was its.
+pub(crate) fn net_leaves(net: u64, rtnl: Rtnl<'_>) {
+    POLICIES.with(rtnl, |all| all.retain(|entry| entry.net != net));
+    ABSENT.with(rtnl, |all| all.retain(|absent| absent.net != net));
+    DENIED.with(rtnl, |all| all.retain(|denial| denial.net != net));
 }
 
 /// Remembers a denied request, with its number.

@@ -393,6 +393,8 @@ pub(super) fn reconsider(entry: &Entry, rtnl: Rtnl<'_>) {
 
 pub(super) fn do_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
     let mut extack = request.extack();
+    // Before the work that follows.
+    refuse_stranger(request, request.net().cookie(), &mut extack)?;
     let mut draft = Draft::new(1, rtnl)?;
     let entry = add(request, &mut draft, request.attrs(), &mut extack, rtnl)?;
     let net = request.net();
@@ -407,8 +409,9 @@ pub(super) fn do_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
 }
 
 pub(super) fn do_delete(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
-    let mut draft = Draft::new(0, rtnl)?;
     let mut extack = request.extack();
+    refuse_stranger(request, request.net().cookie(), &mut extack)?;
+    let mut draft = Draft::new(0, rtnl)?;
     let entry = delete(request, &mut draft, request.attrs(), &mut extack)?;
     draft.commit(rtnl);
     changed(Command::PolicyDelete, &entry, request.net(), rtnl);

@@ -15,6 +15,7 @@ pub(crate) mod napi;
 pub(crate) mod netdev;
 pub(crate) mod netfilter;
 pub(crate) mod netlink;
+pub(crate) mod netns;
 pub(crate) mod netpoll;
 pub(crate) mod notifier;
 pub(crate) mod ops;

@@ -405,6 +405,12 @@ impl<'a> Net<'a> {
         self.0
     }
 
+    /// The first namespace.
+    pub(crate) fn first() -> Net<'static> {
+        // SAFETY: It is there for ever.
+        unsafe { Net::from_raw(bindings::vnic_init_net()) }
+    }
+
     /// Whether this is the first namespace.
     pub(crate) fn is_init(self) -> bool {
         // SAFETY: No requirements.

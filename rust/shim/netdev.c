@@ -298,6 +298,32 @@ int vnic_net_id_of_cookie(struct net *net, u64 cookie)
 	return id;
 }
 
+/* Namespaces that die, after their devices. Process context. */
+static void __net_exit vnic_net_exit_batch(struct list_head *list)
+{
+	struct net *net;
+
+	rtnl_lock();
+	list_for_each_entry(net, list, exit_list)
+		vnic_net_gone(net->net_cookie);
+	rtnl_unlock();
+}
+
+static struct pernet_operations vnic_net_ops = {
+	.exit_batch = vnic_net_exit_batch,
+};
+
+int vnic_net_register(void)
+{
+	return register_pernet_subsys(&vnic_net_ops);
+}
+
+/* Says of every namespace that it is gone. Without RTNL. */
+void vnic_net_unregister(void)
+{
+	unregister_pernet_subsys(&vnic_net_ops);
+}
+
 /* The cookie of the namespace that the caller has open as @fd. */
 int vnic_net_cookie_of_fd(int fd, u64 *cookie)
 {
