@@ -160,6 +160,8 @@ web/eth0:netns web:ip:192.0.2.0/24:2' "$(host policy show -po scope,subject,para
 	same 'link nic0:user 4000000001:vnics:any:4' "$(host policy show -po scope,subject,param,permits,quota --link nic0)" 'of a link'
 	host policy | says '^1 +built-in'
 	same allowed "$(host why -po answer web/eth0 mtu 1300 as owner)" 'as owner'
+	status 1 host why web/eth0 mtu 1200 as owner
+	# Whose status that was.
 	same "denied:$id:1280-1450" "$(host why -po answer,id,permits web/eth0 mtu 1200 as owner || true)" 'as owner, too small'
 	status 0 host why web/eth0 ip 192.0.2.1 as netns web
 	status 1 host why web/eth0 ip 198.51.100.1 as netns web

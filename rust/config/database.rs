@@ -338,18 +338,19 @@ impl Draft {
     }
 }
 
-/// Gives the policies of one scope to another. Sorting needs no memory, so it cannot fail.
+/// Gives the policies of one scope to another. Sorting needs no memory, so it cannot fail. Called for
+/// every device that comes or goes, few of which are links with policies.
 fn rescope(from: Scope, to: Scope, net: u64, rtnl: Rtnl<'_>) {
     POLICIES.with(rtnl, |all| {
-        let mut any = false;
-        for entry in all.iter_mut().filter(|entry| entry.scope == from) {
+        let place = permission::range(all, from);
+        if place.is_empty() {
+            return;
+        }
+        for entry in all.get_mut(place).unwrap_or(&mut []) {
             entry.scope = to;
             entry.net = net;
-            any = true;
         }
-        if any {
-            sort::by_key(all, |entry| (entry.scope, entry.policy.id));
-        }
+        sort::by_key(all, |entry| (entry.scope, entry.policy.id));
     });
 }
 
