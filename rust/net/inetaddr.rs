@@ -13,6 +13,7 @@
 use crate::net::{
     netdev::NetDev,
     netlink::Extack,
+    notifier::answer,
     rtnl::Rtnl, //
 };
 use core::{
@@ -171,14 +172,6 @@ unsafe extern "C" fn vnic_ra_added(dev: *mut bindings::net_device, addr: *const 
         )
     };
     crate::config::request::Validator::added(dev, addr, rtnl);
-}
-
-fn answer(result: Result) -> c_int {
-    match result {
-        Ok(()) => bindings::NOTIFY_DONE as c_int,
-        // notifier_from_errno()
-        Err(error) => (bindings::NOTIFY_STOP_MASK as c_int) | (1 - error.to_errno()),
-    }
 }
 
 #[pinned_drop]

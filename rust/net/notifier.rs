@@ -169,11 +169,21 @@ impl<T: Notified> Registration<T> {
                 Rtnl::assume(),
             )
         };
-        match T::event(event, dev, &Info(info, PhantomData), &mut extack, rtnl) {
-            Ok(()) => DONE,
-            // notifier_from_errno()
-            Err(error) => (bindings::NOTIFY_STOP_MASK as c_int) | (1 - error.to_errno()),
-        }
+        answer(T::event(
+            event,
+            dev,
+            &Info(info, PhantomData),
+            &mut extack,
+            rtnl,
+        ))
+    }
+}
+
+/// What a notifier returns (`notifier_from_errno()`): go on, or stop and refuse.
+pub(crate) fn answer(result: Result) -> c_int {
+    match result {
+        Ok(()) => bindings::NOTIFY_DONE as c_int,
+        Err(error) => (bindings::NOTIFY_STOP_MASK as c_int) | (1 - error.to_errno()),
     }
 }
 
