@@ -156,8 +156,19 @@ u64 vnic_net_cookie(const struct net *net);
 int vnic_net_id_of_cookie(struct net *net, u64 cookie);
 int vnic_net_register(void);
 void vnic_net_unregister(void);
-/* In Rust: nobody will ask for the namespace with @cookie any more. RTNL. */
-void vnic_net_gone(u64 cookie);
+u32 vnic_net_user(const struct net *net);
+/* What Rust keeps for each namespace. */
+struct vnic_net_space {
+	u64 words[4];
+};
+void *vnic_net_space(const struct net *net);
+/* In Rust: fills @space. */
+void vnic_net_comes(void *space);
+/*
+ * In Rust: nobody will ask for the namespace with @cookie any more, nor for
+ * its @space. RTNL.
+ */
+void vnic_net_gone(u64 cookie, void *space);
 int vnic_net_cookie_of_fd(int fd, u64 *cookie);
 u64 vnic_random_u64(void);
 void vnic_rcu_bh_enter(void);

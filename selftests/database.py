@@ -681,6 +681,12 @@ def whole(world):
     seen = generation()
     same_error(errno.EPERM, world.asks(mtu=1290), "denied")
     same(seen, generation(), "generation after a refusal")
+    # What a container may change does not keep the manager from his transaction, nor do other namespaces' managers.
+    for up in (0, 1):
+        same_error(0, world.asks(up=up), "permitted")
+    ip("-n", "other", "link", "add", "stub9", "type", "etherstub")
+    ip("-n", "other", "link", "del", "stub9")
+    same(seen, generation(), "generation after changes by others")
     # Not for the container, not even of its own.
     same_error(errno.EPERM, world.web.status(r.do, "apply", {"vnic": [{"id": world.id, "up": 0}]}), "by the container")
     same_error(errno.EPERM, world.web.status(r.do, "apply", {"policy": [add]}), "policies by the container")
@@ -763,7 +769,7 @@ def many(world):
 def hoards(world):
     """
     Anyone can be the manager of namespaces of his own, as many as he likes, and add policies there. There is a limit to that, and it is
-    free again when they are gone: more than all can have together are added here, one namespace after the other.
+    free again when they are gone: more than one user can have together are added here, one namespace after the other.
     """
     link = {"link": 1, "subject": "owner", "param": "mtu"}
 
@@ -781,8 +787,25 @@ def hoards(world):
                 time.sleep(0.1)
         refused(errno.ENOSPC, ["1024"], lambda: own.do("policy-add", link))
 
-    for _ in range(36):
+    for _ in range(12):
         in_child(hoard)
+    world.take(world.grant(param="mtu"))
+
+
+def greedy(world):
+    """Whoever fills as many namespaces as he likes takes room from himself only."""
+    link = {"link": 1, "subject": "owner", "param": "mtu"}
+
+    def own(user=0):
+        def begin():
+            if user:
+                become(user)
+            os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+        return world.open(r.Agent(begin))
+    for _ in range(8):
+        same_error(0, own().status(r.do, "apply", {"policy": [link] * 1024}), "filling one")
+    same_error(errno.ENOSPC, own().status(r.do, "policy-add", link), "one more")
+    same_error(0, own(USER).status(r.do, "policy-add", link), "another user's")
     world.take(world.grant(param="mtu"))
 
 
@@ -825,6 +848,7 @@ TESTS = [
     (audience, "CTCFG-4: of denials and policies only the manager is told"),
     (many, "CTCFG-2: many policies are shown, each once"),
     (hoards, "CTCFG-2: policies of namespaces that are gone take no room"),
+    (greedy, "CTCFG-2: whoever fills many namespaces takes room from no other user"),
     (names, "CTCFG-4: a name that came with a move is agreed on, and a denied one is told once"),
 ]
 

@@ -107,7 +107,7 @@ pub(super) fn link(request: &Request<'_>, switch: &Arc<Switch>, rtnl: Rtnl<'_>) 
     }
     if let Some(attr) = request.attrs().get(uapi::VNIC_A_LINK_HOST) {
         switch.set_host(attr.u8() != 0, rtnl);
-        database::touch(rtnl);
+        database::touch(lower.net(), rtnl);
     }
     Ok(())
 }
@@ -140,7 +140,7 @@ impl Settings {
             address: self.address.map(|_| dev.address()),
             mtu: self.mtu.map(|_| dev.mtu()),
             up: self.up.map(|_| dev.is_up()),
-            promisc: self.promisc.and(dev.data().promisc()),
+            promisc: None,
         }
     }
 
@@ -179,7 +179,7 @@ impl Settings {
         }
     }
 
-    /// Changes one after the other, up to the first that fails.
+    /// Changes, one after the other, what may fail, up to the first that does.
     fn apply(&self, dev: &Dev<Vnic>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         if let Some(addr) = self.address.filter(|addr| *addr != dev.address()) {
             dev.change_address(addr, extack, rtnl)?;
@@ -187,78 +187,106 @@ impl Settings {
         if let Some(mtu) = self.mtu {
             dev.set_mtu(mtu, rtnl)?;
         }
-        if let Some(promisc) = self.promisc {
-            Vnic::set_promisc(dev, promisc, rtnl);
-        }
-        match self.up.filter(|up| *up != dev.is_up()) {
-            Some(up) => dev.set_up(up, extack, rtnl),
-            None => Ok(()),
+        match self.up {
+            Some(true) if !dev.is_up() => dev.set_up(true, extack, rtnl),
+            _ => Ok(()),
         }
     }
 
-    /// [`Settings::check`] and [`Settings::apply`], as `who`; returns what undoes it. A failure
-    /// leaves everything as it was.
+    /// Changes the rest: what cannot fail, and might not come back if it were undone.
+    fn finish(&self, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
+        if let Some(promisc) = self.promisc {
+            Vnic::set_promisc(dev, promisc, rtnl);
+            events::changed(dev, rtnl);
+        }
+        if self.up == Some(false) && dev.is_up() {
+            // Going down is never refused.
+            let _ = dev.set_up(false, &mut Extack::none(), rtnl);
+        }
+    }
+
+    /// [`Settings::check`] and [`Settings::apply`], as `who`. A failure leaves everything as it was;
+    /// what is returned has to be committed or undone.
     pub(super) fn change<'a>(
         &self,
         who: Who,
         dev: &'a Dev<Vnic>,
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
-    ) -> Result<Undo<'a>> {
+    ) -> Result<Change<'a>> {
         self.ask(who, dev, extack, rtnl)?;
         self.check(dev, extack, rtnl)?;
-        let undo = Undo {
+        let change = Change {
             dev,
+            who,
+            wanted: *self,
             before: self.present(dev),
+            filter: self
+                .address
+                .and_then(|_| Vnic::hold_filter(dev, dev.address(), rtnl)),
             address_origin: dev.address_origin(rtnl),
             wanted_mtu: dev.data().wanted_mtu(rtnl),
             record: dev.data().record(rtnl),
         };
         let applied = request::authorized(rtnl, || self.apply(dev, extack, rtnl));
         if let Err(error) = applied {
-            undo.run(rtnl);
+            change.undo(rtnl);
             return Err(error);
         }
-        if let Who::Subject(_) = who {
-            undo.keep_defaults(rtnl);
-        }
-        database::touch(rtnl);
-        if self.promisc.is_some() {
-            events::changed(dev, rtnl);
-        }
-        Ok(undo)
+        Ok(change)
     }
 }
 
-/// How a VNIC was before it was changed.
-pub(super) struct Undo<'a> {
+/// A VNIC that was changed, and how it was before.
+#[must_use = "it has to be committed or undone"]
+pub(super) struct Change<'a> {
     dev: &'a Dev<Vnic>,
+    who: Who,
+    wanted: Settings,
     before: Settings,
+    /// The old address, for which the lower device's filter stays open: going back to it needs no memory.
+    filter: Option<MacAddr>,
     address_origin: u8,
     wanted_mtu: Option<u32>,
     record: Record,
 }
 
-impl Undo<'_> {
-    /// Makes it so again.
-    pub(super) fn run(&self, rtnl: Rtnl<'_>) {
+impl Change<'_> {
+    /// Makes it last. Cannot fail.
+    pub(super) fn commit(&self, rtnl: Rtnl<'_>) {
+        request::authorized(rtnl, || self.wanted.finish(self.dev, rtnl));
+        Vnic::release_filter(self.dev, self.filter, rtnl);
+        match self.who {
+            Who::Manager => database::touch(self.dev.data().lower().net(), rtnl),
+            // What a subject was allowed to change is no new default.
+            Who::Subject(_) => self.restore_defaults(rtnl),
+        }
+    }
+
+    /// Makes everything as it was, in the reverse order. Takes no memory of ours.
+    pub(super) fn undo(&self, rtnl: Rtnl<'_>) {
         let dev = self.dev;
+        let result = request::authorized(rtnl, || {
+            if self.before.up == Some(false) && dev.is_up() {
+                dev.set_up(false, &mut Extack::none(), rtnl)?;
+            }
+            let before = Settings {
+                up: None,
+                ..self.before
+            };
+            before.apply(dev, &mut Extack::none(), rtnl)
+        });
         // Each value was there a moment ago; somebody who refuses it now is beyond us.
-        let result =
-            request::authorized(rtnl, || self.before.apply(dev, &mut Extack::none(), rtnl));
         if result.is_err() {
             pr_warn!("{}: not all is again as it was\n", dev.name());
         }
+        Vnic::release_filter(dev, self.filter, rtnl);
         dev.set_address_origin(self.address_origin, rtnl);
         dev.data().want_mtu(self.wanted_mtu, rtnl);
-        dev.data().update_record(rtnl, |record| {
-            (record.default_address, record.default_mtu) =
-                (self.record.default_address, self.record.default_mtu);
-        });
+        self.restore_defaults(rtnl);
     }
 
-    /// What a subject was allowed to change is no new default.
-    fn keep_defaults(&self, rtnl: Rtnl<'_>) {
+    fn restore_defaults(&self, rtnl: Rtnl<'_>) {
         let old = &self.record;
         self.dev.data().update_record(rtnl, |record| {
             (record.default_address, record.default_mtu) = (old.default_address, old.default_mtu);
@@ -270,7 +298,7 @@ impl Undo<'_> {
 pub(super) fn vnic(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Result {
     let who = sender(request, dev, rtnl)?;
     let wanted = Settings::of(request.attrs());
-    wanted
-        .change(who, dev, &mut request.extack(), rtnl)
-        .map(|_| ())
+    let change = wanted.change(who, dev, &mut request.extack(), rtnl)?;
+    change.commit(rtnl);
+    Ok(())
 }

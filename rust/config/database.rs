@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The database: policies, VNICs that are absent, and the requests that were denied last.
+//! The database: policies, VNICs that are absent, and what there is for each namespace.
 //!
 //! What a VNIC has itself, its default values and its owner, is in its [`Record`]. Everything here
 //! is touched under RTNL only, lives as long as the module and is emptied by [`Guard`].
@@ -51,19 +51,13 @@ static POLICIES: RtnlCell<KVVec<Entry>> = RtnlCell::new(KVVec::new());
 /// VNICs whose configuration is kept, in the order of their numbers.
 static ABSENT: RtnlCell<KVVec<Absent>> = RtnlCell::new(KVVec::new());
 
-/// The last requests that were denied, the oldest first.
-static DENIED: RtnlCell<KVVec<Denial>> = RtnlCell::new(KVVec::new());
-
 /// The number of the last policy. Those below are the built-in ones'.
 static LAST_POLICY: RtnlCell<u64> = RtnlCell::new(15);
 
 /// The number of the last denied request.
 static LAST_DENIAL: RtnlCell<u64> = RtnlCell::new(0);
 
-/// Changes with the configuration.
-static GENERATION: RtnlCell<u64> = RtnlCell::new(1);
-
-/// How many denied requests are remembered.
+/// How many denied requests are remembered for the manager of a namespace.
 const REMEMBERED: usize = 64;
 
 /// How many policies and absent VNICs the links of the first namespace can have.
@@ -72,8 +66,27 @@ const MOST: usize = 16384;
 /// How many those of any other can have: there, somebody from a container may be the manager.
 const MOST_ELSEWHERE: usize = 1024;
 
-/// How many all others can have together, so that who makes many namespaces does not take the memory.
-const MOST_OF_OTHERS: usize = 32768;
+/// How many all namespaces but the first can have for which one user of the host answers: making more
+/// namespaces brings no more, and takes nothing from other users'.
+const MOST_OF_USER: usize = 8192;
+
+/// What is kept for each network namespace: it goes with it.
+pub(crate) struct Space {
+    /// Changes with what its manager configures.
+    generation: RtnlCell<u64>,
+    /// The last requests on its links that were denied, the oldest first.
+    denied: RtnlCell<KVVec<Denial>>,
+}
+
+impl Space {
+    /// Of a new namespace.
+    pub(crate) const fn new() -> Self {
+        Self {
+            generation: RtnlCell::new(1),
+            denied: RtnlCell::new(KVVec::new()),
+        }
+    }
+}
 
 /// What the database knows of a VNIC that is there.
 #[derive(Clone, Copy)]
@@ -167,8 +180,6 @@ pub(crate) struct Absent {
 pub(crate) struct Denial {
     /// Its number.
     pub(crate) serial: u64,
-    /// The namespace of the link.
-    pub(crate) net: u64,
     /// The link's index.
     pub(crate) link: u32,
     /// The VNIC's number, index and name; nothing for a VNIC that was not made.
@@ -188,14 +199,18 @@ pub(crate) fn scope_of(link: &NetDev) -> Scope {
     Scope::Link(link.net().cookie(), link.ifindex().unsigned_abs())
 }
 
-/// The configuration changed.
-pub(crate) fn touch(rtnl: Rtnl<'_>) {
-    GENERATION.set(generation(rtnl).wrapping_add(1), rtnl);
+/// The manager of links in `net` changed their configuration. What subjects change is not counted: one
+/// who does so all the time would keep the manager from any transaction.
+pub(crate) fn touch(net: Net<'_>, rtnl: Rtnl<'_>) {
+    let space = net.space();
+    space
+        .generation
+        .set(space.generation.get(rtnl).wrapping_add(1), rtnl);
 }
 
-/// What changes with the configuration.
-pub(crate) fn generation(rtnl: Rtnl<'_>) -> u64 {
-    GENERATION.get(rtnl)
+/// What changes with the configuration of the links in `net`.
+pub(crate) fn generation(net: Net<'_>, rtnl: Rtnl<'_>) -> u64 {
+    net.space().generation.get(rtnl)
 }
 
 /// Decides by the policies of a VNIC, if there is one, of its link, of the host, and the built-in.
@@ -259,7 +274,7 @@ impl Draft {
     pub(crate) fn add(
         &mut self,
         scope: Scope,
-        net: u64,
+        net: Net<'_>,
         policy: Policy,
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
@@ -268,7 +283,8 @@ impl Draft {
         self.last = self.last.checked_add(1).ok_or(ENOSPC)?;
         let entry = Entry {
             scope,
-            net,
+            net: net.cookie(),
+            user: net.user(),
             policy: Policy {
                 id: self.last,
                 ..policy
@@ -284,22 +300,24 @@ impl Draft {
     }
 
     /// Refuses what is beyond the limits.
-    fn check_room(&self, net: u64, extack: &mut Extack<'_>) -> Result {
-        let (first, count) = (Net::first().cookie(), |concerned: &dyn Fn(u64) -> bool| {
-            self.all.iter().filter(|entry| concerned(entry.net)).count()
-        });
-        let most = if net == first { MOST } else { MOST_ELSEWHERE };
-        if count(&|other| other == net) >= most {
+    fn check_room(&self, net: Net<'_>, extack: &mut Extack<'_>) -> Result {
+        let (own, user, first) = (net.cookie(), net.user(), Net::first().cookie());
+        let count = |concerned: &dyn Fn(&Entry) -> bool| {
+            self.all.iter().filter(|entry| concerned(entry)).count()
+        };
+        let most = if net.is_init() { MOST } else { MOST_ELSEWHERE };
+        if count(&|entry| entry.net == own) >= most {
             return Err(extack.refuse(
                 ENOSPC,
                 format_args!("vnic: this namespace has {most} policies, there is no room for more"),
             ));
         }
-        if net != first && count(&|other| other != first) >= MOST_OF_OTHERS {
+        let same_user = |entry: &Entry| entry.user == user && entry.net != first;
+        if !net.is_init() && count(&same_user) >= MOST_OF_USER {
             return Err(extack.refuse(
                 ENOSPC,
                 format_args!(
-                    "vnic: all containers together have {MOST_OF_OTHERS} policies, the most"
+                    "vnic: the namespaces of user {user} have {MOST_OF_USER} policies, the most"
                 ),
             ));
         }
@@ -330,25 +348,25 @@ impl Draft {
         self.all.retain(|entry| entry.policy.id != id);
     }
 
-    /// Puts it in place.
-    pub(crate) fn commit(self, rtnl: Rtnl<'_>) {
+    /// Puts it in place: `net`'s manager wants so.
+    pub(crate) fn commit(self, net: Net<'_>, rtnl: Rtnl<'_>) {
         LAST_POLICY.set(self.last, rtnl);
         POLICIES.set(self.all, rtnl);
-        touch(rtnl);
+        touch(net, rtnl);
     }
 }
 
 /// Gives the policies of one scope to another. Sorting needs no memory, so it cannot fail. Called for
 /// every device that comes or goes, few of which are links with policies.
-fn rescope(from: Scope, to: Scope, net: u64, rtnl: Rtnl<'_>) {
+fn rescope(from: Scope, to: Scope, net: Net<'_>, rtnl: Rtnl<'_>) {
+    let (cookie, user) = (net.cookie(), net.user());
     POLICIES.with(rtnl, |all| {
         let place = permission::range(all, from);
         if place.is_empty() {
             return;
         }
         for entry in all.get_mut(place).unwrap_or(&mut []) {
-            entry.scope = to;
-            entry.net = net;
+            (entry.scope, entry.net, entry.user) = (to, cookie, user);
         }
         sort::by_key(all, |entry| (entry.scope, entry.policy.id));
     });
@@ -364,7 +382,9 @@ fn has_own(id: u64, rtnl: Rtnl<'_>) -> bool {
 /// A VNIC was deleted: what is its own is forgotten if the manager did that, and kept if not.
 pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
     let data = dev.data();
-    touch(rtnl);
+    if data.record(rtnl).forget {
+        touch(data.lower().net(), rtnl);
+    }
     if !has_own(data.id(), rtnl) {
         return;
     }
@@ -389,13 +409,13 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
     }
 }
 
-/// Forgets an absent VNIC, and the policies of the VNIC with that number.
+/// Forgets an absent VNIC, and the policies of the VNIC with that number. Whoever wants that as a
+/// manager says so with [`touch`].
 pub(crate) fn forget(id: u64, rtnl: Rtnl<'_>) {
     ABSENT.with(rtnl, |all| all.retain(|absent| absent.id != id));
     POLICIES.with(rtnl, |all| {
         all.retain(|entry| entry.scope != Scope::Vnic(id))
     });
-    touch(rtnl);
 }
 
 /// A VNIC that the manager made takes over what is kept of one of its name on its link, if there is
@@ -414,7 +434,8 @@ pub(crate) fn vnic_comes(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
         }
     });
     if let Some(id) = found {
-        rescope(Scope::Vnic(id), Scope::Vnic(dev.data().id()), net, rtnl);
+        let id_now = Scope::Vnic(dev.data().id());
+        rescope(Scope::Vnic(id), id_now, lower.net(), rtnl);
         forget(id, rtnl);
     }
 }
@@ -445,8 +466,9 @@ pub(crate) fn absent(id: u64, net: Net<'_>, rtnl: Rtnl<'_>) -> Option<Absent> {
 /// A device comes or arrives from another namespace: policies of a link that it is are its again.
 pub(crate) fn device_comes(dev: &NetDev, rtnl: Rtnl<'_>) {
     let (net, index, name) = (dev.net().cookie(), dev.ifindex().unsigned_abs(), dev.name());
-    rescope(Scope::Moving, scope_of(dev), net, rtnl);
-    rescope(Scope::Lost(net, *name.bytes()), scope_of(dev), net, rtnl);
+    let lost = Scope::Lost(net, *name.bytes());
+    rescope(Scope::Moving, scope_of(dev), dev.net(), rtnl);
+    rescope(lost, scope_of(dev), dev.net(), rtnl);
     ABSENT.with(rtnl, |all| {
         for absent in all.iter_mut() {
             let back = absent.link == 0 && absent.net == net && absent.link_name == name;
@@ -462,11 +484,12 @@ pub(crate) fn device_comes(dev: &NetDev, rtnl: Rtnl<'_>) {
 /// link is now.
 fn give_own_policies(dev: &NetDev, rtnl: Rtnl<'_>) {
     let (net, index) = (dev.net().cookie(), dev.ifindex().unsigned_abs());
+    let user = dev.net().user();
     let give = |id| {
         POLICIES.with(rtnl, |all| {
             let own = permission::range(all, Scope::Vnic(id));
             for entry in all.get_mut(own).unwrap_or(&mut []) {
-                entry.net = net;
+                (entry.net, entry.user) = (net, user);
             }
         });
     };
@@ -499,7 +522,7 @@ pub(crate) fn device_leaves(dev: &NetDev, forget: bool, rtnl: Rtnl<'_>) {
     } else {
         Scope::Moving
     };
-    rescope(scope_of(dev), to, net, rtnl);
+    rescope(scope_of(dev), to, dev.net(), rtnl);
     ABSENT.with(rtnl, |all| {
         for absent in all.iter_mut() {
             if absent.net == net && absent.link == index {
@@ -514,15 +537,14 @@ pub(crate) fn device_leaves(dev: &NetDev, forget: bool, rtnl: Rtnl<'_>) {
 pub(crate) fn net_leaves(net: u64, rtnl: Rtnl<'_>) {
     POLICIES.with(rtnl, |all| all.retain(|entry| entry.net != net));
     ABSENT.with(rtnl, |all| all.retain(|absent| absent.net != net));
-    DENIED.with(rtnl, |all| all.retain(|denial| denial.net != net));
 }
 
-/// Remembers a denied request, with its number.
-pub(crate) fn remember(denial: Denial, rtnl: Rtnl<'_>) -> Denial {
+/// Remembers a denied request on a link of `net`; returns it with its number.
+pub(crate) fn remember(net: Net<'_>, denial: Denial, rtnl: Rtnl<'_>) -> Denial {
     let serial = LAST_DENIAL.get(rtnl).wrapping_add(1);
     LAST_DENIAL.set(serial, rtnl);
     let denial = Denial { serial, ..denial };
-    DENIED.with(rtnl, |all| {
+    net.space().denied.with(rtnl, |all| {
         if all.len() >= REMEMBERED {
             let _ = all.remove(0);
         }
@@ -534,13 +556,9 @@ pub(crate) fn remember(denial: Denial, rtnl: Rtnl<'_>) -> Denial {
 
 /// The remembered requests on links of `net` with a number above `serial`.
 pub(crate) fn denials_after(serial: u64, net: Net<'_>, rtnl: Rtnl<'_>) -> Result<KVVec<Denial>> {
-    let net = net.cookie();
     let mut found = KVVec::new();
-    DENIED.with(rtnl, |all| {
-        for denial in all
-            .iter()
-            .filter(|denial| denial.net == net && denial.serial > serial)
-        {
+    net.space().denied.with(rtnl, |all| {
+        for denial in all.iter().filter(|denial| denial.serial > serial) {
             found.push(*denial, GFP_KERNEL)?;
         }
         Ok::<(), Error>(())
@@ -556,7 +574,6 @@ impl Drop for Guard {
         rtnl::locked(|rtnl| {
             POLICIES.set(KVVec::new(), rtnl);
             ABSENT.set(KVVec::new(), rtnl);
-            DENIED.set(KVVec::new(), rtnl);
         });
     }
 }

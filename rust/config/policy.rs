@@ -256,13 +256,13 @@ fn refuse_stranger(request: &Request<'_>, net: u64, extack: &mut Extack<'_>) -> 
 }
 
 /// What a policy is for, and the namespace whose manager may say so.
-fn scope(
-    request: &Request<'_>,
+fn scope<'a>(
+    request: &'a Request<'_>,
     attrs: Attrs<'_>,
     param: Param,
     extack: &mut Extack<'_>,
-    rtnl: Rtnl<'_>,
-) -> Result<(Scope, u64)> {
+    rtnl: Rtnl<'a>,
+) -> Result<(Scope, Net<'a>)> {
     let (vnic, link) = (
         attrs.get(uapi::VNIC_A_POLICY_VNIC),
         attrs.get(uapi::VNIC_A_POLICY_LINK),
@@ -280,9 +280,9 @@ fn scope(
         }
         (None, Some(attr)) => {
             let lower = named_device(request.net(), &attr, extack, rtnl)?;
-            Ok((database::scope_of(lower), lower.net().cookie()))
+            Ok((database::scope_of(lower), lower.net()))
         }
-        (None, None) if request.net().is_init() => Ok((Scope::Host, request.net().cookie())),
+        (None, None) if request.net().is_init() => Ok((Scope::Host, request.net())),
         (None, None) => Err(extack.refuse(
             EPERM,
             format_args!("vnic: policies for the whole host are made in its first namespace"),
@@ -295,19 +295,19 @@ fn scope(
     }
 }
 
-fn scope_of_vnic(
-    request: &Request<'_>,
+fn scope_of_vnic<'a>(
+    request: &'a Request<'_>,
     attr: &Attr<'_>,
     extack: &mut Extack<'_>,
-    rtnl: Rtnl<'_>,
-) -> Result<(Scope, u64)> {
+    rtnl: Rtnl<'a>,
+) -> Result<(Scope, Net<'a>)> {
     let (id, viewer) = (attr.uint(), request.net());
     let here = Switch::find_vnic(rtnl, |vnic| {
         vnic.data().id() == id && super::shows(viewer, vnic)
     });
     let net = match here {
-        Some(vnic) => Some(vnic.data().lower().net().cookie()),
-        None => database::absent(id, viewer, rtnl).map(|absent| absent.net),
+        Some(vnic) => Some(vnic.data().lower().net()),
+        None => database::absent(id, viewer, rtnl).map(|_| viewer),
     };
     let net = net.ok_or_else(|| super::unknown_vnic(attr, extack))?;
     Ok((Scope::Vnic(id), net))
@@ -323,7 +323,7 @@ pub(super) fn add(
 ) -> Result<Entry> {
     let policy = policy(attrs, extack)?;
     let (scope, net) = scope(request, attrs, policy.param, extack, rtnl)?;
-    refuse_stranger(request, net, extack)?;
+    refuse_stranger(request, net.cookie(), extack)?;
     draft.add(scope, net, policy, extack, rtnl)
 }
 
@@ -402,7 +402,7 @@ pub(super) fn do_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
     request.reply(Command::PolicyAdded, |message| {
         show::policy(&entry, net, message)
     })?;
-    draft.commit(rtnl);
+    draft.commit(net, rtnl);
     changed(Command::PolicyAdd, &entry, net, rtnl);
     reconsider(&entry, rtnl);
     Ok(())
@@ -413,7 +413,7 @@ pub(super) fn do_delete(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     refuse_stranger(request, request.net().cookie(), &mut extack)?;
     let mut draft = Draft::new(0, rtnl)?;
     let entry = delete(request, &mut draft, request.attrs(), &mut extack)?;
-    draft.commit(rtnl);
+    draft.commit(request.net(), rtnl);
     changed(Command::PolicyDelete, &entry, request.net(), rtnl);
     reconsider(&entry, rtnl);
     Ok(())

@@ -233,7 +233,6 @@ fn report(
 ) {
     let denial = Denial {
         serial: 0,
-        net: lower.net().cookie(),
         link: lower.ifindex().unsigned_abs(),
         vnic,
         asker,
@@ -241,7 +240,7 @@ fn report(
         value,
         policy: verdict.policy,
     };
-    let denial = database::remember(denial, rtnl);
+    let denial = database::remember(lower.net(), denial, rtnl);
     events::denied(lower.net(), &denial, rtnl);
 }
 

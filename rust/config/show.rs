@@ -47,7 +47,10 @@ pub(super) fn link(switch: &Switch, rtnl: Rtnl<'_>, message: &mut Message<'_>) -
     message.put_u8(uapi::VNIC_A_LINK_HOST, switch.host().into())?;
     message.put_u32(uapi::VNIC_A_LINK_FILTER, switch.filter().into())?;
     message.put_u32(uapi::VNIC_A_LINK_VNICS, switch.vnic_count())?;
-    message.put_uint(uapi::VNIC_A_LINK_GENERATION, database::generation(rtnl))
+    message.put_uint(
+        uapi::VNIC_A_LINK_GENERATION,
+        database::generation(switch.lower().net(), rtnl),
+    )
 }
 
 /// Describes a VNIC as the namespace `viewer` sees it.

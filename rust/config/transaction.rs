@@ -8,8 +8,8 @@
 use super::{
     change::{
         self,
-        Settings,
-        Undo, //
+        Change,
+        Settings, //
     },
     database::{
         self,
@@ -70,7 +70,7 @@ impl<'a> Index<'a> {
 
 /// What a transaction did so far.
 struct Progress<'a> {
-    undo: KVVec<Undo<'a>>,
+    changes: KVVec<Change<'a>>,
     /// VNICs to delete at the end; those that are absent by their numbers.
     doomed: KVVec<&'a Dev<Vnic>>,
     doomed_absent: KVVec<u64>,
@@ -84,7 +84,7 @@ fn check_generation(request: &Request<'_>, extack: &mut Extack<'_>, rtnl: Rtnl<'
     let Some(attr) = request.attrs().get(uapi::VNIC_A_TRANSACTION_GENERATION) else {
         return Ok(());
     };
-    let now = database::generation(rtnl);
+    let now = database::generation(request.net(), rtnl);
     if attr.uint() == now {
         return Ok(());
     }
@@ -128,12 +128,13 @@ impl<'a> Progress<'a> {
                 format_args!("vnic: transactions are for who manages {}", vnic.name()),
             ));
         }
-        self.undo.reserve(1, GFP_KERNEL)?;
+        self.changes.reserve(1, GFP_KERNEL)?;
         if delete {
             return Ok(self.doomed.push(vnic, GFP_KERNEL)?);
         }
-        let undo = Settings::of(attrs).change(Who::Manager, vnic, extack, rtnl)?;
-        Ok(self.undo.push(undo, GFP_KERNEL)?)
+        let change = Settings::of(attrs).change(Who::Manager, vnic, extack, rtnl)?;
+        // Reserved above: it cannot be lost for want of memory.
+        Ok(self.changes.push(change, GFP_KERNEL)?)
     }
 
     fn change_policy(
@@ -174,7 +175,10 @@ impl<'a> Progress<'a> {
         let net = request.net();
         // Without a change the generation stays: who has to look again would look in vain.
         if !self.added.is_empty() || !self.deleted.is_empty() {
-            self.draft.commit(rtnl);
+            self.draft.commit(net, rtnl);
+        }
+        for change in self.changes.iter() {
+            change.commit(rtnl);
         }
         for entry in self.deleted.iter() {
             policy::changed(Command::PolicyDelete, entry, net, rtnl);
@@ -186,6 +190,7 @@ impl<'a> Progress<'a> {
         }
         for id in self.doomed_absent.iter() {
             database::forget(*id, rtnl);
+            database::touch(net, rtnl);
         }
         kill_many(rtnl, |list| {
             for vnic in self.doomed.iter() {
@@ -207,7 +212,7 @@ pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     check_generation(request, &mut extack, rtnl)?;
     let index = Index::new(rtnl)?;
     let mut progress = Progress {
-        undo: KVVec::new(),
+        changes: KVVec::new(),
         doomed: KVVec::new(),
         doomed_absent: KVVec::new(),
         draft: Draft::new(0, rtnl)?,
@@ -217,8 +222,8 @@ pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     match progress.run(request, &index, &mut extack, rtnl) {
         Ok(()) => progress.commit(request, rtnl),
         Err(error) => {
-            for undo in progress.undo.iter().rev() {
-                undo.run(rtnl);
+            for change in progress.changes.iter().rev() {
+                change.undo(rtnl);
             }
             return Err(error);
         }

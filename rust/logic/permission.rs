@@ -270,6 +270,8 @@ pub(crate) struct Entry {
     pub(crate) scope: Scope,
     /// The cookie of the namespace whose manager put it there.
     pub(crate) net: u64,
+    /// The user of the host who answers for that namespace.
+    pub(crate) user: u32,
     /// The policy.
     pub(crate) policy: Policy,
 }
@@ -288,6 +290,7 @@ const fn built_in(id: u64, param: Param, quota: Option<u32>) -> Entry {
     Entry {
         scope: Scope::BuiltIn,
         net: 0,
+        user: 0,
         policy: Policy {
             id,
             subject: Subject::Owner,

@@ -455,6 +455,12 @@ impl<'a> Net<'a> {
         unsafe { bindings::vnic_net_cookie(self.0) }
     }
 
+    /// The user of the host who answers for it; 0 for the first user namespace.
+    pub(crate) fn user(self) -> u32 {
+        // SAFETY: The namespace lives, and holds its user namespace.
+        unsafe { bindings::vnic_net_user(self.0) }
+    }
+
     /// The number by which this namespace knows the one with `cookie`, made if there is none;
     /// negative if that is gone. Process context.
     pub(crate) fn id_of_cookie(self, cookie: u64) -> i32 {

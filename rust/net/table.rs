@@ -70,11 +70,17 @@ impl Table {
     /// Adds a key that is not there.
     fn insert(&self, key: Key, value: NonZeroUsize, rtnl: Rtnl<'_>) -> Result {
         let mut fill = self.fill.get(rtnl);
-        // SAFETY: Not used after `rebuild` below.
+        // SAFETY: Not used after a `rebuild` below that succeeds.
         let slots = unsafe { self.slots.get_locked(rtnl) };
-        if fill.wants_rebuild(slots.len())
-            || table::insert(slots, self.seed, key.bits(), value).is_err()
-        {
+        let insert = || table::insert(slots, self.seed, key.bits(), value).is_ok();
+        if fill.wants_rebuild(slots.len()) {
+            // For want of memory the table gets fuller than it should: who goes back to an address
+            // that he just had is not refused.
+            match self.rebuild(Some((key, value)), rtnl) {
+                Err(_) if insert() => {}
+                result => return result,
+            }
+        } else if !insert() {
             return self.rebuild(Some((key, value)), rtnl);
         }
         fill.live = fill.live.saturating_add(1);

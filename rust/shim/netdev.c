@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
+#include <net/netns/generic.h>
 #include <net/netdev_lock.h>
 #include <vnic_shim.h>
 #include "trace.h"
@@ -298,6 +299,20 @@ int vnic_net_id_of_cookie(struct net *net, u64 cookie)
 	return id;
 }
 
+static unsigned int vnic_net_id_of_space;
+
+/* What is kept for a namespace. Only while vnic_net_register() is in effect. */
+void *vnic_net_space(const struct net *net)
+{
+	return net_generic(net, vnic_net_id_of_space);
+}
+
+static int __net_init vnic_net_init(struct net *net)
+{
+	vnic_net_comes(vnic_net_space(net));
+	return 0;
+}
+
 /* Namespaces that die, after their devices. Process context. */
 static void __net_exit vnic_net_exit_batch(struct list_head *list)
 {
@@ -305,13 +320,29 @@ static void __net_exit vnic_net_exit_batch(struct list_head *list)
 
 	rtnl_lock();
 	list_for_each_entry(net, list, exit_list)
-		vnic_net_gone(net->net_cookie);
+		vnic_net_gone(net->net_cookie, vnic_net_space(net));
 	rtnl_unlock();
 }
 
 static struct pernet_operations vnic_net_ops = {
+	.init = vnic_net_init,
 	.exit_batch = vnic_net_exit_batch,
+	.id = &vnic_net_id_of_space,
+	.size = sizeof(struct vnic_net_space),
 };
+
+/*
+ * The user who answers for a namespace: the owner of its user namespace, and
+ * of nested ones the owner of the outermost below the first; 0 for the first.
+ */
+u32 vnic_net_user(const struct net *net)
+{
+	const struct user_namespace *user_ns = net->user_ns;
+
+	while (user_ns->parent && user_ns->parent != &init_user_ns)
+		user_ns = user_ns->parent;
+	return __kuid_val(user_ns->owner);
+}
 
 int vnic_net_register(void)
 {

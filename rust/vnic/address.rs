@@ -97,6 +97,21 @@ impl Vnic {
         Ok(())
     }
 
+    /// Keeps the lower device's filter open for `addr`, which the VNIC has, whatever becomes of it until
+    /// [`Vnic::release_filter`]. Takes no memory: it is one more reference.
+    pub(crate) fn hold_filter(dev: &Dev<Self>, addr: MacAddr, rtnl: Rtnl<'_>) -> Option<MacAddr> {
+        let data = dev.data();
+        let filtered = data.asked.get(rtnl).open && !data.switch.is_stub();
+        (filtered && data.lower().unicast_add(addr, rtnl).is_ok()).then_some(addr)
+    }
+
+    /// Undoes `hold_filter`.
+    pub(crate) fn release_filter(dev: &Dev<Self>, held: Option<MacAddr>, rtnl: Rtnl<'_>) {
+        if let Some(addr) = held {
+            dev.data().lower().unicast_remove(addr, rtnl);
+        }
+    }
+
     /// Lets the frames of the VNIC's own VLAN through the lower device's filter.
     pub(super) fn add_own_vlan(&self, rtnl: Rtnl<'_>) -> Result {
         if self.vid == 0 || self.switch.is_stub() {

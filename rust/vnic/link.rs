@@ -159,8 +159,8 @@ impl LinkOps for Vnic {
         let record = Record::of(dev, creator, rtnl);
         dev.data().record.set(record, rtnl);
         dev.data().announced.set(true, rtnl);
-        database::touch(rtnl);
         if creator == 0 {
+            database::touch(lower.net(), rtnl);
             database::vnic_comes(dev, rtnl);
         }
         events::added(dev, rtnl);
@@ -193,7 +193,7 @@ impl LinkOps for Vnic {
             request::ask(dev, Param::Host, value, extack, rtnl)?;
         }
         if promisc.is_some() || host.is_some() {
-            database::touch(rtnl);
+            database::touch(data.lower().net(), rtnl);
         }
         if let Some(promisc) = promisc {
             Self::set_promisc(dev, promisc, rtnl);

@@ -51,6 +51,7 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
             .map(|(number, (subject, param, permits, quota))| Entry {
                 scope: Scope::Host,
                 net: 1,
+                user: 0,
                 policy: Policy {
                     id: 100 + number as u64,
                     subject,
@@ -164,7 +165,7 @@ proptest! {
             (0_u64..5).prop_map(Scope::Vnic),
         ], 0..20), wanted in (0_u64..6).prop_map(Scope::Vnic)) {
         scopes.sort();
-        let entry = |scope| Entry { scope, net: 1, policy: BUILT_IN[0].policy };
+        let entry = |scope| Entry { scope, net: 1, user: 0, policy: BUILT_IN[0].policy };
         let table: Vec<Entry> = scopes.iter().copied().map(entry).collect();
         let found = range(&table, wanted);
         let count = scopes.iter().filter(|scope| **scope == wanted).count();
