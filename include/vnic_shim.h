@@ -15,23 +15,29 @@
 
 struct netlink_ext_ack;
 struct netpoll;
+struct vnic_ring;
 
 /*
- * Counters of one VNIC, one set for each CPU; each is a u64. The first eight
- * are one cache line: what a packet that is delivered touches.
+ * Counters of one VNIC, one set for each CPU; each is a u64. The first seven
+ * are what a packet that is delivered touches: one cache line with the credit.
  */
 enum vnic_counter {
 	VNIC_RX_PACKETS,
 	VNIC_RX_BYTES,
 	VNIC_RX_LOCAL,		/* of rx_packets: from VNICs and the host */
-	VNIC_RX_GROUP,		/* of rx_packets: broadcast, multicast */
+	VNIC_RX_QUEUED,		/* of rx_packets: from the wire, by a ring */
 	VNIC_TX_PACKETS,
 	VNIC_TX_BYTES,
 	VNIC_TX_LOCAL,		/* of tx_packets: to a VNIC or the host */
-	VNIC_TX_GROUP,		/* of tx_packets: broadcast, multicast */
 
+	VNIC_RX_GROUP,		/* of rx_packets: broadcast, multicast */
+	VNIC_TX_GROUP,		/* of tx_packets: broadcast, multicast */
+	VNIC_RX_TO_RING,	/* times that frames from the wire were turned
+				 * from the inline way to an empty ring
+				 */
 	VNIC_RX_DROP_DOWN,	/* the VNIC was down */
 	VNIC_RX_DROP_TOO_LONG,	/* longer than the VNIC's MTU allows */
+	VNIC_RX_DROP_RING,	/* the VNIC's ring was full */
 	VNIC_RX_DROP_BACKLOG,	/* the CPU's backlog was full */
 	VNIC_RX_DROP_NOMEM,
 	VNIC_TX_DROP_SHORT,	/* no complete Ethernet header */
@@ -44,6 +50,9 @@ enum vnic_counter {
 };
 
 struct vnic_counters {
+	/* How many frames may still go up inline in the jiffy credit_at. */
+	u32 credit_at;
+	u32 credit;
 	u64 value[VNIC_COUNTERS];
 } ____cacheline_aligned;
 
@@ -54,18 +63,21 @@ enum vnic_verdict {
 	VNIC_DELIVERED,
 	VNIC_TOO_LONG,
 	VNIC_NO_MEMORY,
+	VNIC_NO_ROOM,
 };
 
 int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst,
 		   struct vnic_counters __percpu *tx,
-		   struct vnic_counters __percpu *rx);
+		   struct vnic_counters __percpu *rx,
+		   struct vnic_ring *ring);
 void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
 		     struct vnic_counters __percpu *tx,
 		     struct vnic_counters __percpu *rx, unsigned int counter,
 		     u32 reason);
-void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
-		   struct vnic_counters __percpu *rx);
+bool vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
+		   struct vnic_counters __percpu *rx,
+		   struct vnic_ring *ring);
 int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,
 		    struct net_device *src, struct vnic_counters __percpu *tx,
 		    bool hooked);
@@ -74,7 +86,8 @@ bool vnic_skb_is_uplink(const struct sk_buff *skb,
 bool vnic_skb_is_raised(const struct sk_buff *skb);
 int vnic_skb_raise(struct sk_buff *skb, struct net_device *lower);
 int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
-		   struct vnic_counters __percpu *rx);
+		   struct vnic_counters __percpu *rx,
+		   struct vnic_ring *ring);
 int vnic_skb_to_received(struct sk_buff *skb, struct net_device *dev);
 struct sk_buff *vnic_skb_vlan_push(struct sk_buff *skb, u16 vid);
 void vnic_skb_vlan_clear(struct sk_buff *skb);
@@ -102,6 +115,14 @@ void vnic_counters_sum(const struct net_device *dev,
 		       u64 *sums);
 void vnic_counters_add(struct vnic_counters __percpu *counters,
 		       unsigned int counter, u64 n);
+
+/* ring.c: rings of received frames, each with its own NAPI. */
+struct vnic_ring *vnic_rings_alloc(unsigned int count);
+void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring);
+void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
+		     u32 credit);
+unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring);
+void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
 
 /* netdev.c: devices, under RTNL. */
 void vnic_netdev_setup(struct net_device *dev);

@@ -24,6 +24,7 @@
 #include <net/netlink.h>
 #include <net/rtnetlink.h>
 #include <vnic_shim.h>
+#include "ring.h"
 #include <linux/vnic.h>
 #include <linux/vnic_link.h>
 #include "vnic-nl-gen.h"

@@ -39,7 +39,9 @@ use crate::{
     },
     switch::Switch,
     vnic::{
+        Poll,
         Promisc,
+        RingSettings,
         Vnic, //
     },
 };
@@ -119,6 +121,8 @@ pub(super) struct Settings {
     mtu: Option<u32>,
     up: Option<bool>,
     promisc: Option<Promisc>,
+    poll: Option<Poll>,
+    ring_size: Option<u32>,
 }
 
 impl Settings {
@@ -131,6 +135,10 @@ impl Settings {
             promisc: attrs
                 .get(uapi::VNIC_A_PROMISC_MODE)
                 .and_then(|attr| Promisc::of(u8::try_from(attr.u32()).ok()?)),
+            poll: attrs
+                .get(uapi::VNIC_A_POLL)
+                .and_then(|attr| Poll::of(u8::try_from(attr.u32()).ok()?)),
+            ring_size: attrs.get(uapi::VNIC_A_RING_SIZE).map(|attr| attr.u32()),
         }
     }
 
@@ -140,7 +148,7 @@ impl Settings {
             address: self.address.map(|_| dev.address()),
             mtu: self.mtu.map(|_| dev.mtu()),
             up: self.up.map(|_| dev.is_up()),
-            promisc: None,
+            ..Self::default()
         }
     }
 
@@ -155,6 +163,9 @@ impl Settings {
         }
         if let Some(promisc) = self.promisc {
             ask(Param::PromiscMode, Value::Number(promisc as u64))?;
+        }
+        if self.poll.is_some() || self.ring_size.is_some() {
+            ask(Param::Rings, Value::Number(1))?;
         }
         match self.up {
             Some(up) if up != dev.is_up() => ask(Param::Up, Value::Number(up.into())),
@@ -198,6 +209,14 @@ impl Settings {
         if let Some(promisc) = self.promisc {
             Vnic::set_promisc(dev, promisc, rtnl);
             events::changed(dev, rtnl);
+        }
+        let old = dev.data().ring_settings();
+        let rings = RingSettings {
+            poll: self.poll.unwrap_or(old.poll),
+            size: self.ring_size.unwrap_or(old.size),
+        };
+        if rings != old {
+            Vnic::change_rings(dev, rings, rtnl);
         }
         if self.up == Some(false) && dev.is_up() {
             // Going down is never refused.

@@ -37,6 +37,7 @@ use crate::{
     switch::Switch,
     vnic::{
         Promisc,
+        RingSettings,
         Vnic, //
     },
 };
@@ -171,6 +172,8 @@ pub(crate) struct Absent {
     pub(crate) vid: u16,
     /// What promiscuous means for it.
     pub(crate) promisc: Option<Promisc>,
+    /// What was set of its rings.
+    pub(crate) rings: RingSettings,
     /// What the database knew.
     pub(crate) record: Record,
 }
@@ -397,6 +400,7 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
         name: data.record(rtnl).first_name,
         vid: data.vid(),
         promisc: data.promisc(),
+        rings: data.ring_settings(),
         record: data.record(rtnl),
     };
     let kept = !absent.record.forget

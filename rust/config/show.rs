@@ -29,7 +29,10 @@ use crate::{
         uapi, //
     },
     switch::Switch,
-    vnic::Vnic,
+    vnic::{
+        RingSettings,
+        Vnic, //
+    },
 };
 use kernel::prelude::*;
 
@@ -80,6 +83,8 @@ pub(super) fn vnic(
         uapi::VNIC_A_PROMISC_MODE,
         data.promisc().map_or(0, |promisc| promisc as u32),
     )?;
+    rings(data.ring_settings(), message)?;
+    message.put_u32(uapi::VNIC_A_RINGS, dev.rx_queues(rtnl))?;
     let record = data.record(rtnl);
     if record.owner != dev.net().cookie() {
         message.put_i32(uapi::VNIC_A_OWNER_ID, viewer.id_of_cookie(record.owner))?;
@@ -109,12 +114,18 @@ pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>
     if let Some(promisc) = absent.promisc {
         message.put_u32(uapi::VNIC_A_PROMISC_MODE, promisc as u32)?;
     }
+    rings(absent.rings, message)?;
     message.put_uint(uapi::VNIC_A_DENIED, record.denied)?;
     message.put_mac(uapi::VNIC_A_DEFAULT_ADDRESS, record.default_address)?;
     match record.default_mtu {
         Some(mtu) => message.put_u32(uapi::VNIC_A_DEFAULT_MTU, mtu),
         None => Ok(()),
     }
+}
+
+fn rings(settings: RingSettings, message: &mut Message<'_>) -> Result {
+    message.put_u32(uapi::VNIC_A_POLL, settings.poll as u32)?;
+    message.put_u32(uapi::VNIC_A_RING_SIZE, settings.size)
 }
 
 /// A subject's name without what fills it up, with the zero at its end.
@@ -221,7 +232,7 @@ pub(super) fn denial(denial: &Denial, viewer: Net<'_>, message: &mut Message<'_>
 }
 
 /// The attributes that carry a VNIC's counters.
-const STATS: [(u32, Counter); 18] = [
+const STATS: [(u32, Counter); 21] = [
     (uapi::VNIC_A_STATS_RX_PACKETS, Counter::RxPackets),
     (uapi::VNIC_A_STATS_RX_BYTES, Counter::RxBytes),
     (uapi::VNIC_A_STATS_RX_LOCAL, Counter::RxLocal),
@@ -240,6 +251,9 @@ const STATS: [(u32, Counter); 18] = [
     (uapi::VNIC_A_STATS_TX_DROP_FANOUT, Counter::TxDropFanout),
     (uapi::VNIC_A_STATS_TX_DROP_NOMEM, Counter::TxDropNoMemory),
     (uapi::VNIC_A_STATS_TX_DROP_REFUSED, Counter::TxDropRefused),
+    (uapi::VNIC_A_STATS_RX_QUEUED, Counter::RxQueued),
+    (uapi::VNIC_A_STATS_RX_TO_RING, Counter::RxToRing),
+    (uapi::VNIC_A_STATS_RX_DROP_RING, Counter::RxDropRing),
 ];
 
 /// Tells what a VNIC counted.

@@ -46,10 +46,12 @@ pub(crate) enum Param {
     Timestamps,
     /// Making VNICs on a link.
     Vnics,
+    /// How its rings are used, and how large they are.
+    Rings,
 }
 
 /// Parameters in the order of their numbers, and their names.
-const PARAMS: [(Param, &str); 18] = [
+const PARAMS: [(Param, &str); 19] = [
     (Param::All, "all"),
     (Param::Address, "address"),
     (Param::Mtu, "mtu"),
@@ -68,6 +70,7 @@ const PARAMS: [(Param, &str); 18] = [
     (Param::Host, "host"),
     (Param::Timestamps, "timestamps"),
     (Param::Vnics, "vnics"),
+    (Param::Rings, "rings"),
 ];
 
 impl Param {

@@ -42,8 +42,12 @@ counters! {
     RxBytes = vnic_counter_VNIC_RX_BYTES, "rx_bytes";
     /// Of these packets, from this host.
     RxLocal = vnic_counter_VNIC_RX_LOCAL, "rx_local";
+    /// Of these packets, from the wire and by a ring.
+    RxQueued = vnic_counter_VNIC_RX_QUEUED, "rx_queued";
     /// Of these packets, to a group.
     RxGroup = vnic_counter_VNIC_RX_GROUP, "rx_group";
+    /// Times that frames from the wire were turned from the inline way to an empty ring.
+    RxToRing = vnic_counter_VNIC_RX_TO_RING, "rx_to_ring";
     /// Packets sent.
     TxPackets = vnic_counter_VNIC_TX_PACKETS, "tx_packets";
     /// Bytes sent.
@@ -56,6 +60,8 @@ counters! {
     RxDropDown = vnic_counter_VNIC_RX_DROP_DOWN, "rx_drop_down";
     /// Longer than its MTU.
     RxDropTooLong = vnic_counter_VNIC_RX_DROP_TOO_LONG, "rx_drop_too_long";
+    /// Its ring was full.
+    RxDropRing = vnic_counter_VNIC_RX_DROP_RING, "rx_drop_ring";
     /// The CPU's backlog was full.
     RxDropBacklog = vnic_counter_VNIC_RX_DROP_BACKLOG, "rx_drop_backlog";
     /// No memory to receive.
@@ -75,9 +81,10 @@ counters! {
 }
 
 /// Why packets were not received.
-pub(crate) const RX_DROPS: [Counter; 4] = [
+pub(crate) const RX_DROPS: [Counter; 5] = [
     Counter::RxDropDown,
     Counter::RxDropTooLong,
+    Counter::RxDropRing,
     Counter::RxDropBacklog,
     Counter::RxDropNoMemory,
 ];
@@ -157,8 +164,13 @@ impl Counters {
 
     /// Adds one to a counter. Bottom halves must be off, or the CPU may change between.
     pub(crate) fn increment(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Adds to a counter. Any context.
+    pub(crate) fn add(&self, counter: Counter, count: u64) {
         // SAFETY: By the type invariant; `this_cpu_add()` is whole on its own.
-        unsafe { bindings::vnic_counters_add(self.as_ptr(), counter as u32, 1) };
+        unsafe { bindings::vnic_counters_add(self.as_ptr(), counter as u32, count) };
     }
 
     /// Counts a packet that the host sent.

@@ -18,6 +18,7 @@ use crate::net::{
         Dev,
         NetDev, //
     },
+    netlink::Extack,
     ops::Operations,
     rtnl::Rtnl, //
 };
@@ -41,6 +42,29 @@ const NAME_LEN: usize = bindings::ETH_GSTRING_LEN as usize;
 pub(crate) trait Ethtool: Operations + Counted {
     /// Speed, duplex and the like.
     fn link_settings(dev: &Dev<Self>, settings: &mut LinkSettings<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// The largest size of its rings; none if it has no rings.
+    const RING_SIZE_MAX: Option<u32> = None;
+
+    /// How many packets may wait on each.
+    fn ring_size(_dev: &Dev<Self>) -> u32 {
+        0
+    }
+
+    /// Sets that.
+    fn set_ring_size(
+        _dev: &Dev<Self>,
+        _size: u32,
+        _extack: &mut Extack<'_>,
+        _rtnl: Rtnl<'_>,
+    ) -> Result {
+        Err(eopnotsupp())
+    }
+
+    /// How many packets and bytes the ring of a queue gave to the stack since the device went up.
+    fn given_by_ring(_dev: &Dev<Self>, _queue: usize, _rtnl: Rtnl<'_>) -> (u64, u64) {
+        (0, 0)
+    }
 
     /// How packets are time-stamped.
     fn timestamping(dev: &Dev<Self>, info: &mut Timestamping<'_>, rtnl: Rtnl<'_>) -> Result;
@@ -108,6 +132,36 @@ impl<T: Ethtool> Adapter<T> {
         // SAFETY: By the safety requirements.
         let (dev, info, rtnl) = unsafe { (Dev::<T>::from_raw(dev), &mut *info, Rtnl::assume()) };
         from_result(|| T::timestamping(dev, &mut Timestamping(info), rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn ring_size(
+        dev: *mut bindings::net_device,
+        ring: *mut bindings::ethtool_ringparam,
+        _kernel: *mut bindings::kernel_ethtool_ringparam,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) {
+        // SAFETY: By the safety requirements.
+        let (dev, ring) = unsafe { (Dev::<T>::from_raw(dev), &mut *ring) };
+        ring.rx_max_pending = T::RING_SIZE_MAX.unwrap_or(0);
+        ring.rx_pending = T::ring_size(dev);
+    }
+
+    unsafe extern "C" fn set_ring_size(
+        dev: *mut bindings::net_device,
+        ring: *mut bindings::ethtool_ringparam,
+        _kernel: *mut bindings::kernel_ethtool_ringparam,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: By the safety requirements; the extack is null or valid.
+        let (dev, size, mut extack, rtnl) = unsafe {
+            (
+                Dev::<T>::from_raw(dev),
+                (*ring).rx_pending,
+                Extack::from_raw(extack),
+                Rtnl::assume(),
+            )
+        };
+        from_result(|| T::set_ring_size(dev, size, &mut extack, rtnl).map(|()| 0))
     }
 
     /// The number of names in a set.
@@ -205,5 +259,9 @@ pub(crate) const fn table<T: Ethtool>() -> Table {
     ops.get_ethtool_stats = Some(Adapter::<T>::values);
     ops.get_channels = Some(Adapter::<T>::channels);
     ops.set_channels = Some(Adapter::<T>::set_channels);
+    if T::RING_SIZE_MAX.is_some() {
+        ops.get_ringparam = Some(Adapter::<T>::ring_size);
+        ops.set_ringparam = Some(Adapter::<T>::set_ring_size);
+    }
     ops
 }

@@ -20,6 +20,7 @@ pub(crate) mod netpoll;
 pub(crate) mod notifier;
 pub(crate) mod ops;
 pub(crate) mod rcu;
+pub(crate) mod ring;
 pub(crate) mod rtnl;
 pub(crate) mod rtnl_link;
 pub(crate) mod rx_handler;

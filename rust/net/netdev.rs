@@ -194,6 +194,12 @@ impl NetDev {
         unsafe { bindings::vnic_netdev_tx_queue_len(self.as_ptr()) }
     }
 
+    /// How many receive queues it uses.
+    pub(crate) fn rx_queues(&self, _rtnl: Rtnl<'_>) -> u32 {
+        // SAFETY: A field of a live device, written under RTNL.
+        unsafe { (*self.as_ptr()).real_num_rx_queues }
+    }
+
     /// How many IP addresses it has, IPv6 ones of the link apart.
     pub(crate) fn ip_count(&self, _rtnl: Rtnl<'_>) -> u32 {
         // SAFETY: A live device, under RTNL.

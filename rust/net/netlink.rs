@@ -338,6 +338,9 @@ impl Policy {
     /// A `u16`.
     pub(crate) const U16: Self = Self::new(bindings::NLA_U16);
 
+    /// A `u32`.
+    pub(crate) const U32: Self = Self::new(bindings::NLA_U32);
+
     /// One that a request must not have, and the sentence that says so.
     pub(crate) const fn reject(sentence: &'static core::ffi::CStr) -> Self {
         let mut policy = Self::new(bindings::NLA_REJECT);

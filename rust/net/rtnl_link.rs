@@ -14,8 +14,10 @@
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use crate::net::{
-    counters::Counted,
-    ethtool,
+    ethtool::{
+        self,
+        Ethtool, //
+    },
     netdev::{
         private,
         Dev,
@@ -92,7 +94,7 @@ pub(crate) fn kill_many(rtnl: Rtnl<'_>, f: impl FnOnce(&mut KillList<'_>)) {
 }
 
 /// A kind of link.
-pub(crate) trait LinkOps: Operations + Counted {
+pub(crate) trait LinkOps: Ethtool {
     /// Its name.
     const KIND: &'static core::ffi::CStr;
 

@@ -20,7 +20,8 @@ use crate::{
         },
         netdev::NetDev,
         ops::Tx,
-        rcu::Rcu, //
+        rcu::Rcu,
+        ring::Ring, //
     },
 };
 use core::{
@@ -66,6 +67,8 @@ pub(crate) enum Reason {
 pub(crate) enum Refusal {
     /// Longer than the receiver's MTU allows.
     TooLong,
+    /// No room on the ring, which is counted already.
+    NoRoom,
     /// No memory.
     NoMemory,
 }
@@ -288,8 +291,8 @@ impl Skb {
         };
     }
 
-    /// Hands the packet to a device of this host, into the CPU's backlog: the receiver's stack
-    /// runs later. The packet starts with its linear Ethernet header. A refusal is counted at both.
+    /// Hands the packet to a device of this host, onto its ring or into the CPU's backlog: the
+    /// receiver's stack runs later. The packet starts with its linear Ethernet header. A refusal is counted at both.
     #[inline(always)]
     pub(crate) fn hand_over(
         self,
@@ -297,9 +300,10 @@ impl Skb {
         dst: &NetDev,
         tx: Option<&Counters>,
         rx: Option<&Counters>,
+        ring: Option<&Ring>,
         _rcu: Rcu<'_>,
     ) -> Tx {
-        // SAFETY: Consumes the packet; devices and counters live as long as the read side.
+        // SAFETY: Consumes the packet; devices, counters and ring live as long as the read side.
         Tx::from_code(unsafe {
             bindings::vnic_skb_local(
                 self.into_raw(),
@@ -307,6 +311,7 @@ impl Skb {
                 dst.as_ptr(),
                 raw(tx),
                 raw(rx),
+                ring.map_or(ptr::null_mut(), Ring::as_ptr),
             )
         })
     }
@@ -336,12 +341,34 @@ impl Skb {
         Tx::DONE
     }
 
-    /// In an rx handler: makes the packet one received by `dst`. Return it as `Another`.
+    /// In an rx handler: makes the packet one received by `dst`. Return it as `Another` if it comes
+    /// back; else it went to the ring.
     #[inline(always)]
-    pub(crate) fn arrive(self, dst: &NetDev, rx: &Counters, _rcu: Rcu<'_>) -> Self {
-        // SAFETY: A valid packet, not shared; device and counters live.
-        unsafe { bindings::vnic_skb_wire(self.0.as_ptr(), dst.as_ptr(), rx.as_ptr()) };
-        self
+    pub(crate) fn arrive(
+        self,
+        dst: &NetDev,
+        rx: &Counters,
+        ring: &Ring,
+        _rcu: Rcu<'_>,
+    ) -> Option<Self> {
+        let skb = self.into_raw();
+        // SAFETY: A valid packet, not shared; device, counters and ring live.
+        let inline =
+            unsafe { bindings::vnic_skb_wire(skb, dst.as_ptr(), rx.as_ptr(), ring.as_ptr()) };
+        // SAFETY: Still ours if it is to go up inline; not null.
+        inline.then(|| unsafe { Self::from_raw(NonNull::new_unchecked(skb)) })
+    }
+
+    /// The receive queue of the device below that it came by, of those that were noted.
+    #[inline(always)]
+    pub(crate) fn rx_queue(&self) -> u16 {
+        self.get().queue_mapping.saturating_sub(1)
+    }
+
+    /// The transmit queue that was chosen for it.
+    #[inline(always)]
+    pub(crate) fn tx_queue(&self) -> u16 {
+        self.get().queue_mapping
     }
 
     /// Sends the packet out on `lower` on behalf of `src`. Counted, unless `tx` is `None`. The
@@ -367,21 +394,29 @@ impl Skb {
         })
     }
 
-    /// Gives a packet in received form to the stack of `dst`. NAPI only.
+    /// Gives a packet in received form to the stack of `dst`, inline or by its ring. NAPI only.
     pub(crate) fn receive(
         self,
         dst: &NetDev,
         from_host: bool,
         rx: &Counters,
+        ring: &Ring,
         _rcu: Rcu<'_>,
     ) -> Result<(), Refusal> {
-        // SAFETY: Consumes the packet; device and counters live; in NAPI.
+        // SAFETY: Consumes the packet; device, counters and ring live; in NAPI.
         let verdict = unsafe {
-            bindings::vnic_skb_group(self.into_raw(), dst.as_ptr(), from_host, rx.as_ptr())
+            bindings::vnic_skb_group(
+                self.into_raw(),
+                dst.as_ptr(),
+                from_host,
+                rx.as_ptr(),
+                ring.as_ptr(),
+            )
         };
         match verdict as u32 {
             bindings::vnic_verdict_VNIC_DELIVERED => Ok(()),
             bindings::vnic_verdict_VNIC_TOO_LONG => Err(Refusal::TooLong),
+            bindings::vnic_verdict_VNIC_NO_ROOM => Err(Refusal::NoRoom),
             _ => Err(Refusal::NoMemory),
         }
     }

@@ -3,18 +3,19 @@
 //! Statistics by queue (`qstats-get` of the netdev family).
 //!
 //! Counters are kept by CPU, not by queue. So the one queue that a device normally has shows all of
-//! them; one that was made with more shows them as belonging to no queue.
+//! them. One that was made with more shows what each ring gave to the stack since the device went up, and
+//! all else as belonging to no queue.
 //!
 //! C header: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h)
 
 use crate::net::{
     counters::{
-        Counted,
         Counter,
         Sums, //
     },
+    ethtool::Ethtool,
     netdev::Dev,
-    ops::Operations, //
+    rtnl::Rtnl, //
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -32,18 +33,19 @@ struct Adapter<T>(PhantomData<T>);
 /// for no instance lock. The device is registered, so its data is there, and the statistics are
 /// theirs to fill.
 #[expect(clippy::missing_safety_doc)]
-impl<T: Operations + Counted> Adapter<T> {
+impl<T: Ethtool> Adapter<T> {
     unsafe extern "C" fn rx(
         dev: *mut bindings::net_device,
-        _queue: c_int,
+        queue: c_int,
         rx: *mut bindings::netdev_queue_stats_rx,
     ) {
-        // SAFETY: By the safety requirements; a number that does not change.
-        if unsafe { (*dev).real_num_rx_queues } == 1 {
-            // SAFETY: By the safety requirements.
-            let (dev, rx) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx) };
-            fill_rx(rx, Some(&dev.data().counters().sums(dev)));
+        // SAFETY: By the safety requirements.
+        let (dev, rx, rtnl) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx, Rtnl::assume()) };
+        if dev.rx_queues(rtnl) == 1 {
+            return fill_rx(rx, Some(&dev.data().counters().sums(dev)));
         }
+        (rx.packets, rx.bytes) = T::given_by_ring(dev, usize::try_from(queue).unwrap_or(0), rtnl);
+        rx.alloc_fail = 0;
     }
 
     unsafe extern "C" fn tx(
@@ -51,7 +53,7 @@ impl<T: Operations + Counted> Adapter<T> {
         _queue: c_int,
         tx: *mut bindings::netdev_queue_stats_tx,
     ) {
-        // SAFETY: As in `rx`.
+        // SAFETY: By the safety requirements; a number that is written under RTNL.
         if unsafe { (*dev).real_num_tx_queues } == 1 {
             // SAFETY: By the safety requirements.
             let (dev, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *tx) };
@@ -65,13 +67,27 @@ impl<T: Operations + Counted> Adapter<T> {
         rx: *mut bindings::netdev_queue_stats_rx,
         tx: *mut bindings::netdev_queue_stats_tx,
     ) {
-        // SAFETY: As in `rx`.
-        let (queues_rx, queues_tx) =
-            unsafe { ((*dev).real_num_rx_queues, (*dev).real_num_tx_queues) };
+        // SAFETY: As in `tx`.
+        let queues_tx = unsafe { (*dev).real_num_tx_queues };
         // SAFETY: By the safety requirements.
-        let (dev, rx, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *rx, &mut *tx) };
+        let (dev, rx, tx, rtnl) = unsafe {
+            (
+                Dev::<T>::from_raw(dev),
+                &mut *rx,
+                &mut *tx,
+                Rtnl::assume(), //
+            )
+        };
         let sums = dev.data().counters().sums(dev);
-        fill_rx(rx, (queues_rx != 1).then_some(&sums));
+        let queues = dev.rx_queues(rtnl);
+        fill_rx(rx, (queues != 1).then_some(&sums));
+        if queues != 1 {
+            for queue in 0..queues as usize {
+                let (packets, bytes) = T::given_by_ring(dev, queue, rtnl);
+                rx.packets = rx.packets.saturating_sub(packets);
+                rx.bytes = rx.bytes.saturating_sub(bytes);
+            }
+        }
         fill_tx(tx, (queues_tx != 1).then_some(&sums));
     }
 }
@@ -92,7 +108,7 @@ fn fill_tx(tx: &mut bindings::netdev_queue_stats_tx, sums: Option<&Sums>) {
 }
 
 /// Makes the C table of `T`.
-pub(crate) const fn table<T: Operations + Counted>() -> Table {
+pub(crate) const fn table<T: Ethtool>() -> Table {
     Table {
         get_queue_stats_rx: Some(Adapter::<T>::rx),
         get_queue_stats_tx: Some(Adapter::<T>::tx),

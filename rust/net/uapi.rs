@@ -13,7 +13,9 @@ pub(crate) use vnic_bindings::{
     IFLA_VNIC_COUNT,
     IFLA_VNIC_FILTER,
     IFLA_VNIC_HOST,
+    IFLA_VNIC_POLL,
     IFLA_VNIC_PROMISC,
+    IFLA_VNIC_RING_SIZE,
     IFLA_VNIC_VLAN,
     VNIC_A_ABSENT,
     VNIC_A_ADDRESS,
@@ -55,6 +57,7 @@ pub(crate) use vnic_bindings::{
     VNIC_A_POLICY_TO,
     VNIC_A_POLICY_USER,
     VNIC_A_POLICY_VNIC,
+    VNIC_A_POLL,
     VNIC_A_PROMISC_MODE,
     VNIC_A_REQUEST_ALLOWED,
     VNIC_A_REQUEST_BYTES,
@@ -73,16 +76,21 @@ pub(crate) use vnic_bindings::{
     VNIC_A_REQUEST_SUBJECT,
     VNIC_A_REQUEST_USER,
     VNIC_A_REQUEST_VNIC,
+    VNIC_A_RINGS,
+    VNIC_A_RING_SIZE,
     VNIC_A_STATS_ID,
     VNIC_A_STATS_IFINDEX,
     VNIC_A_STATS_RX_BYTES,
     VNIC_A_STATS_RX_DROP_BACKLOG,
     VNIC_A_STATS_RX_DROP_DOWN,
     VNIC_A_STATS_RX_DROP_NOMEM,
+    VNIC_A_STATS_RX_DROP_RING,
     VNIC_A_STATS_RX_DROP_TOO_LONG,
     VNIC_A_STATS_RX_GROUP,
     VNIC_A_STATS_RX_LOCAL,
     VNIC_A_STATS_RX_PACKETS,
+    VNIC_A_STATS_RX_QUEUED,
+    VNIC_A_STATS_RX_TO_RING,
     VNIC_A_STATS_TX_BYTES,
     VNIC_A_STATS_TX_DROP_FANOUT,
     VNIC_A_STATS_TX_DROP_MISS,
@@ -98,7 +106,9 @@ pub(crate) use vnic_bindings::{
     VNIC_A_TRANSACTION_POLICY,
     VNIC_A_TRANSACTION_VNIC,
     VNIC_A_UP,
-    VNIC_A_VLAN, //
+    VNIC_A_VLAN,
+    VNIC_RING_SIZE_MAX,
+    VNIC_RING_SIZE_MIN, //
 };
 
 /// `VNIC_LINK_KIND_NIC`.
@@ -112,6 +122,13 @@ pub(crate) const VNIC_PROMISC_OFF: u8 = bindings::vnic_promisc_VNIC_PROMISC_OFF 
 pub(crate) const VNIC_PROMISC_OWN: u8 = bindings::vnic_promisc_VNIC_PROMISC_OWN as u8;
 /// `VNIC_PROMISC_ALL`.
 pub(crate) const VNIC_PROMISC_ALL: u8 = bindings::vnic_promisc_VNIC_PROMISC_ALL as u8;
+
+/// `VNIC_POLL_AUTO`.
+pub(crate) const VNIC_POLL_AUTO: u8 = bindings::vnic_poll_VNIC_POLL_AUTO as u8;
+/// `VNIC_POLL_INLINE`.
+pub(crate) const VNIC_POLL_INLINE: u8 = bindings::vnic_poll_VNIC_POLL_INLINE as u8;
+/// `VNIC_POLL_RING`.
+pub(crate) const VNIC_POLL_RING: u8 = bindings::vnic_poll_VNIC_POLL_RING as u8;
 
 /// `VNIC_FILTER_NONE`.
 pub(crate) const VNIC_FILTER_NONE: u8 = bindings::vnic_filter_VNIC_FILTER_NONE as u8;

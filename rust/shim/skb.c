@@ -12,6 +12,7 @@
 #include <linux/netfilter_netdev.h>
 #include <linux/skbuff.h>
 #include <vnic_shim.h>
+#include "ring.h"
 #include "trace.h"
 
 /*
@@ -112,11 +113,12 @@ void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
  * @dst: device that gets it: a VNIC, or the link's lower device
  * @tx: counters of the sender, or NULL
  * @rx: counters of the receiver, or NULL: a refusal is counted at both
+ * @ring: ring of the receiver; NULL: into the CPU's backlog
  *
  * What veth does (veth_forward_skb, ____dev_forward_skb): nothing that belongs
  * to the sender's namespace stays, the socket's charge does. The receiver's
- * stack runs later, from the CPU's backlog: running it here could deadlock on
- * a socket's lock.
+ * stack runs later, from its ring or the CPU's backlog: running it here could
+ * deadlock on a socket's lock.
  *
  * Return: what ndo_start_xmit may return. NET_XMIT_DROP for want of memory or
  * room, which the sender should know; NET_XMIT_SUCCESS else, even if the
@@ -124,7 +126,7 @@ void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
  */
 int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct net_device *dst, struct vnic_counters __percpu *tx,
-		   struct vnic_counters __percpu *rx)
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring)
 {
 	unsigned int len = skb->len;
 
@@ -147,7 +149,13 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 	vnic_skb_receive_unicast(skb, dst);
 	trace_vnic_rx(dst, skb, src);
 
-	if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS)) {
+	if (likely(ring)) {
+		if (unlikely(!vnic_ring_append(ring, skb))) {
+			vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_RING,
+					SKB_DROP_REASON_FULL_RING);
+			return NET_XMIT_DROP;
+		}
+	} else if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS)) {
 		vnic_count_refusal(dst, tx, rx, VNIC_RX_DROP_BACKLOG);
 		return NET_XMIT_DROP;
 	}
@@ -163,21 +171,54 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 	return NET_XMIT_SUCCESS;
 }
 
+/* Puts a frame in received form on a ring, or drops it. Whether it was taken. */
+static noinline bool vnic_skb_queue(struct sk_buff *skb,
+				    struct vnic_counters __percpu *rx,
+				    struct vnic_ring *ring)
+{
+	struct vnic_counters *c = this_cpu_ptr(rx);
+	unsigned int len = skb->len + ETH_HLEN;
+	bool idle = READ_ONCE(ring->delivered) ==
+		    (u32)atomic64_read(&ring->appended);
+
+	if (unlikely(!vnic_ring_append(ring, skb))) {
+		vnic_skb_drop(skb, skb->dev, rx, VNIC_RX_DROP_RING,
+			      SKB_DROP_REASON_FULL_RING);
+		return false;
+	}
+	c->value[VNIC_RX_PACKETS]++;
+	c->value[VNIC_RX_BYTES] += len;
+	c->value[VNIC_RX_QUEUED]++;
+	if (idle)
+		c->value[VNIC_RX_TO_RING]++;
+	return true;
+}
+
 /**
  * vnic_skb_wire - a frame from the wire becomes one received by a VNIC
- * @skb: frame in an rx handler, not shared; stays the caller's
+ * @skb: frame in an rx handler, not shared
  * @dst: the VNIC
  * @rx: its counters
+ * @ring: its ring
  *
- * The caller returns RX_HANDLER_ANOTHER.
+ * Return: true if the frame is to go up inline: the caller, whose it is still,
+ * returns RX_HANDLER_ANOTHER. Else it was consumed.
  */
-void vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
-		   struct vnic_counters __percpu *rx)
+bool vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring)
 {
+	struct vnic_counters *c = this_cpu_ptr(rx);
+
 	trace_vnic_rx(dst, skb, skb->dev);
 	skb->dev = dst;
 	skb->pkt_type = PACKET_HOST;
-	vnic_count(rx, VNIC_RX_PACKETS, VNIC_RX_BYTES, skb->len + ETH_HLEN);
+	if (unlikely(!vnic_ring_spares(ring, c))) {
+		vnic_skb_queue(skb, rx, ring);
+		return false;
+	}
+	c->value[VNIC_RX_PACKETS]++;
+	c->value[VNIC_RX_BYTES] += skb->len + ETH_HLEN;
+	return true;
 }
 
 /**
@@ -265,15 +306,17 @@ int vnic_skb_raise(struct sk_buff *skb, struct net_device *lower)
  * @dst: the VNIC
  * @scrub: whether it came from this host, so that traces of the sender go
  * @rx: counters of the VNIC
+ * @ring: its ring
  *
  * Called from NAPI only: it runs the receiver's stack.
  *
  * Return: enum vnic_verdict.
  */
 int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
-		   struct vnic_counters __percpu *rx)
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring)
 {
 	bool group = is_multicast_ether_addr(eth_hdr(skb)->h_dest);
+	struct vnic_counters *c = this_cpu_ptr(rx);
 
 	if (unlikely(skb->len > dst->mtu + VLAN_HLEN && !skb_is_gso(skb))) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_PKT_TOO_BIG);
@@ -291,12 +334,17 @@ int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
 	skb->dev = dst;
 	skb->pkt_type = PACKET_HOST;
 	eth_skb_pkt_type(skb, dst);
-	vnic_count(rx, VNIC_RX_PACKETS, VNIC_RX_BYTES, skb->len + ETH_HLEN);
+	if (vnic_ring_spares(ring, c)) {
+		c->value[VNIC_RX_PACKETS]++;
+		c->value[VNIC_RX_BYTES] += skb->len + ETH_HLEN;
+		netif_receive_skb(skb);
+	} else if (!vnic_skb_queue(skb, rx, ring)) {
+		return VNIC_NO_ROOM;
+	}
 	if (scrub)
-		this_cpu_ptr(rx)->value[VNIC_RX_LOCAL]++;
+		c->value[VNIC_RX_LOCAL]++;
 	if (group)
-		this_cpu_ptr(rx)->value[VNIC_RX_GROUP]++;
-	netif_receive_skb(skb);
+		c->value[VNIC_RX_GROUP]++;
 	return VNIC_DELIVERED;
 }
 

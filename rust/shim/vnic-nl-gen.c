@@ -28,6 +28,11 @@ static const struct netlink_range_validation vnic_a_ifindex_range = {
 	.max	= S32_MAX,
 };
 
+static const struct netlink_range_validation vnic_a_ring_size_range = {
+	.min	= 64ULL,
+	.max	= 65536ULL,
+};
+
 static const struct netlink_range_validation vnic_a_policy_link_range = {
 	.min	= 1ULL,
 	.max	= S32_MAX,
@@ -58,7 +63,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 17),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 18),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -68,13 +73,15 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_DELETE] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_DELETE + 1] = {
+const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_RING_SIZE + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[VNIC_A_MTU] = { .type = NLA_U32, },
 	[VNIC_A_UP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VNIC_A_PROMISC_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[VNIC_A_DELETE] = { .type = NLA_FLAG, },
+	[VNIC_A_POLL] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
 };
 
 /* VNIC_CMD_LINK_GET - do */
@@ -100,7 +107,7 @@ static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
 };
 
 /* VNIC_CMD_VNIC_SET - do */
-static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_SUBJECT_NAME + 1] = {
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_RING_SIZE + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
@@ -108,6 +115,8 @@ static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_SUBJECT_NAME + 1] 
 	[VNIC_A_UP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VNIC_A_PROMISC_MODE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[VNIC_A_SUBJECT_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
+	[VNIC_A_POLL] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
 };
 
 /* VNIC_CMD_STATS_GET - do */
@@ -131,7 +140,7 @@ static const struct nla_policy vnic_policy_add_nl_policy[VNIC_A_POLICY_QUOTA + 1
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 17),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 18),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -150,7 +159,7 @@ static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
 	[VNIC_A_REQUEST_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_REQUEST_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_ifindex_range),
 	[VNIC_A_REQUEST_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_link_range),
-	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 17),
+	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 18),
 	[VNIC_A_REQUEST_NUMBER] = { .type = NLA_UINT, },
 	[VNIC_A_REQUEST_BYTES] = NLA_POLICY_MAX_LEN(16),
 	[VNIC_A_REQUEST_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -206,7 +215,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_VNIC_SET,
 		.doit		= vnic_nl_vnic_set_doit,
 		.policy		= vnic_vnic_set_nl_policy,
-		.maxattr	= VNIC_A_SUBJECT_NAME,
+		.maxattr	= VNIC_A_RING_SIZE,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

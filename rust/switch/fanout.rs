@@ -416,15 +416,25 @@ fn takes(vnic: &Dev<Vnic>, origin: Origin, rcu: Rcu<'_>) -> Option<Take> {
 
 /// Gives a VNIC a clone.
 fn give(skb: &Skb, vnic: &Dev<Vnic>, take: Take, from_host: bool, rcu: Rcu<'_>) {
-    let rx = vnic.data().counters();
+    let (rx, rings) = (vnic.data().counters(), vnic.data().rings());
+    let queue = if from_host {
+        skb.tx_queue()
+    } else {
+        skb.rx_queue()
+    };
+    // It was up a moment ago.
+    let Some(ring) = rings.find(queue, rcu) else {
+        return;
+    };
     let Some(mut clone) = skb.try_clone() else {
         return rx.increment(Counter::RxDropNoMemory);
     };
     if matches!(take, Take::WithoutTag) {
         clone.vlan_clear();
     }
-    if let Err(refusal) = clone.receive(vnic, from_host, rx, rcu) {
-        rx.increment(refused(refusal));
+    let given = clone.receive(vnic, from_host, rx, ring, rcu);
+    if let Some(counter) = given.err().and_then(refused) {
+        rx.increment(counter);
     }
 }
 

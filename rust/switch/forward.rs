@@ -102,11 +102,11 @@ impl Switch {
     #[inline(always)]
     fn arrive(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
         let data = vnic.data();
-        if !vnic.is_up() {
+        let Some(ring) = data.rings().find(skb.rx_queue(), rcu) else {
             let count = Some((data.counters(), Counter::RxDropDown));
             skb.drop_for(vnic, count, Reason::DeviceDown);
             return Verdict::Consumed;
-        }
+        };
         let skb = if skb.is_shared() {
             skb.unshare()
         } else {
@@ -119,7 +119,10 @@ impl Switch {
         if data.vid() != 0 {
             skb.vlan_clear();
         }
-        Verdict::Another(skb.arrive(vnic, data.counters(), rcu))
+        match skb.arrive(vnic, data.counters(), ring, rcu) {
+            Some(skb) => Verdict::Another(skb),
+            None => Verdict::Consumed,
+        }
     }
 
     /// The host sends a frame that VNICs may want, unless it is a VNIC's own on its way out.
@@ -191,10 +194,10 @@ impl Switch {
     #[inline(always)]
     fn deliver(skb: Skb, src: &NetDev, tx: Option<&Counters>, dst: &Dev<Vnic>, rcu: Rcu<'_>) -> Tx {
         let rx = Some(dst.data().counters());
-        if !dst.is_up() {
-            return skb.refuse(dst, tx, rx, Counter::RxDropDown, Reason::DeviceDown);
+        match dst.data().rings().find(skb.tx_queue(), rcu) {
+            None => skb.refuse(dst, tx, rx, Counter::RxDropDown, Reason::DeviceDown),
+            ring => skb.hand_over(src, dst, tx, rx, ring, rcu),
         }
-        skb.hand_over(src, dst, tx, rx, rcu)
     }
 
     /// Hands a frame to the host's own interface, if it is to be reached.
@@ -209,7 +212,7 @@ impl Switch {
         if !self.lower.is_up() {
             return skb.refuse(&self.lower, tx, rx, Counter::RxDropDown, Reason::DeviceDown);
         }
-        skb.hand_over(vnic, &self.lower, tx, rx, rcu)
+        skb.hand_over(vnic, &self.lower, tx, rx, None, rcu)
     }
 
     /// Sends a frame out, or drops it where there is no wire.
@@ -284,10 +287,11 @@ impl Switch {
     }
 }
 
-/// Where the receiver counts what it did not take.
-pub(super) fn refused(refusal: Refusal) -> Counter {
+/// Where the receiver counts what it did not take, if that is not counted yet.
+pub(super) fn refused(refusal: Refusal) -> Option<Counter> {
     match refusal {
-        Refusal::TooLong => Counter::RxDropTooLong,
-        Refusal::NoMemory => Counter::RxDropNoMemory,
+        Refusal::TooLong => Some(Counter::RxDropTooLong),
+        Refusal::NoMemory => Some(Counter::RxDropNoMemory),
+        Refusal::NoRoom => None,
     }
 }

@@ -63,12 +63,16 @@ impl Operations for Vnic {
     }
 
     fn open(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
-        dev.data().counters.allocate(rtnl)?;
-        dev.data().open_filters(dev, rtnl)
+        let data = dev.data();
+        data.counters.allocate(rtnl)?;
+        data.open_rings(dev, rtnl)?;
+        data.open_filters(dev, rtnl)
+            .inspect_err(|_| data.close_rings(dev, rtnl))
     }
 
     fn stop(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
         dev.data().close_filters(dev, rtnl);
+        dev.data().close_rings(dev, rtnl);
     }
 
     #[inline(always)]

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What ethtool shows of a VNIC: speed and time stamps are those of its link.
+//! What ethtool shows of a VNIC: its rings; speed and time stamps are those of its link.
 
-use super::Vnic;
+use super::{
+    RingSettings,
+    Vnic, //
+};
 use crate::net::{
     ethtool::{
         Ethtool,
@@ -10,6 +13,7 @@ use crate::net::{
         Timestamping, //
     },
     netdev::Dev,
+    netlink::Extack,
     rtnl::Rtnl, //
 };
 use kernel::prelude::*;
@@ -17,6 +21,26 @@ use kernel::prelude::*;
 impl Ethtool for Vnic {
     fn link_settings(dev: &Dev<Self>, settings: &mut LinkSettings<'_>, rtnl: Rtnl<'_>) -> Result {
         settings.copy(dev.data().lower(), rtnl)
+    }
+
+    const RING_SIZE_MAX: Option<u32> = Some(*RingSettings::SIZES.end());
+
+    fn ring_size(dev: &Dev<Self>) -> u32 {
+        dev.data().ring_settings().size
+    }
+
+    fn set_ring_size(
+        dev: &Dev<Self>,
+        size: u32,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        let settings = dev.data().ring_settings().with_size(size, extack)?;
+        Self::ask_rings(dev, settings, extack, rtnl)
+    }
+
+    fn given_by_ring(dev: &Dev<Self>, queue: usize, rtnl: Rtnl<'_>) -> (u64, u64) {
+        dev.data().rings().given(queue, rtnl)
     }
 
     fn timestamping(dev: &Dev<Self>, info: &mut Timestamping<'_>, rtnl: Rtnl<'_>) -> Result {

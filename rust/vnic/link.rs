@@ -3,7 +3,9 @@
 //! A VNIC as a kind of link: creation, change, description.
 
 use super::{
+    Poll,
     Promisc,
+    RingSettings,
     Vnic, //
 };
 use crate::{
@@ -46,6 +48,7 @@ use crate::{
         },
         netpoll::Netpoll,
         rcu::RcuArray,
+        ring::Rings,
         rtnl::{
             Rtnl,
             RtnlCell, //
@@ -65,6 +68,7 @@ use core::{
     ffi::CStr,
     sync::atomic::{
         AtomicBool,
+        AtomicU32,
         AtomicU64,
         AtomicU8,
         Ordering, //
@@ -87,14 +91,17 @@ impl LinkOps for Vnic {
         Policy::U8,
         Policy::reject(c"how the lower device filters is up to it"),
         Policy::reject(c"the number of VNICs cannot be set"),
+        Policy::U8,
+        Policy::U32,
     ];
-    const INFO_SIZE: usize = attr_size(2) + 3 * attr_size(1) + attr_size(4);
+    const INFO_SIZE: usize = attr_size(2) + 4 * attr_size(1) + 2 * attr_size(4);
     const ETHTOOL: &'static ethtool::Table = &ethtool::table::<Self>();
 
     fn validate(attrs: Attrs<'_>, data: Attrs<'_>, extack: &mut Extack<'_>) -> Result {
         link::validate_address(attrs, extack)?;
         vlan_attr(data, extack)?;
         promisc_attr(data, extack)?;
+        ring_attrs(RingSettings::DEFAULT, data, extack)?;
         link::host_attr(data, uapi::IFLA_VNIC_HOST, extack).map(|_| ())
     }
 
@@ -116,6 +123,7 @@ impl LinkOps for Vnic {
         let key = Key::new(early.device().address(), KeyVlan::new(vid));
         refuse_taken(&switch, lower, early, key, extack, link.rtnl)?;
         let promisc = promisc_attr(link.data, extack)?;
+        let ring_settings = ring_attrs(RingSettings::DEFAULT, link.data, extack)?;
         let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
         if promisc.is_some() || host.is_some() {
             refuse_maker(creator, lower, extack)?;
@@ -126,6 +134,7 @@ impl LinkOps for Vnic {
         Ok(Self {
             switch,
             counters: Counters::new(),
+            rings: Rings::new(),
             vlan: KeyVlan::new(vid),
             vid,
             wide: AtomicBool::new(false),
@@ -147,6 +156,8 @@ impl LinkOps for Vnic {
                 creator,
                 ..Record::NEW
             }),
+            poll: AtomicU8::new(ring_settings.poll as u8),
+            ring_size: AtomicU32::new(ring_settings.size),
         })
     }
 
@@ -184,6 +195,7 @@ impl LinkOps for Vnic {
         }
         let promisc = promisc_attr(attrs, extack)?;
         let host = link::host_attr(attrs, uapi::IFLA_VNIC_HOST, extack)?;
+        let rings = ring_attrs(data.ring_settings(), attrs, extack)?;
         if let Some(promisc) = promisc {
             let value = Value::Number(promisc as u64);
             request::ask(dev, Param::PromiscMode, value, extack, rtnl)?;
@@ -192,6 +204,7 @@ impl LinkOps for Vnic {
             let value = Value::Number(on.into());
             request::ask(dev, Param::Host, value, extack, rtnl)?;
         }
+        Self::ask_rings(dev, rings, extack, rtnl)?;
         if promisc.is_some() || host.is_some() {
             database::touch(data.lower().net(), rtnl);
         }
@@ -219,7 +232,10 @@ impl LinkOps for Vnic {
         )?;
         message.put_u8(uapi::IFLA_VNIC_HOST, data.switch.host().into())?;
         message.put_u8(uapi::IFLA_VNIC_FILTER, data.switch.filter())?;
-        message.put_u32(uapi::IFLA_VNIC_COUNT, data.switch.vnic_count())
+        message.put_u32(uapi::IFLA_VNIC_COUNT, data.switch.vnic_count())?;
+        let rings = data.ring_settings();
+        message.put_u8(uapi::IFLA_VNIC_POLL, rings.poll as u8)?;
+        message.put_u32(uapi::IFLA_VNIC_RING_SIZE, rings.size)
     }
 
     fn link_net(dev: &Dev<Self>) -> Net<'_> {
@@ -377,6 +393,25 @@ fn vlan_attr(data: Attrs<'_>, extack: &mut Extack<'_>) -> Result<Option<u16>> {
             ERANGE,
             format_args!("vnic: VLAN {vid} is above {}", vlan::MAX_VID),
         )),
+    }
+}
+
+/// The settings of rings that result from `old` and what a request says.
+fn ring_attrs(old: RingSettings, data: Attrs<'_>, extack: &mut Extack<'_>) -> Result<RingSettings> {
+    let mut new = old;
+    if let Some(attr) = data.get(uapi::IFLA_VNIC_POLL) {
+        let Some(poll) = Poll::of(attr.u8()) else {
+            return Err(extack.refuse_attr(
+                &attr,
+                EINVAL,
+                format_args!("vnic: poll is 0, 1 or 2, not {}", attr.u8()),
+            ));
+        };
+        new.poll = poll;
+    }
+    match data.get(uapi::IFLA_VNIC_RING_SIZE) {
+        Some(attr) => new.with_size(attr.u32(), extack),
+        None => Ok(new),
     }
 }
 

@@ -9,7 +9,13 @@ mod device;
 mod ethtool;
 mod features;
 mod link;
+mod rings;
 mod rx_mode;
+
+pub(crate) use rings::{
+    Poll,
+    RingSettings, //
+};
 
 use crate::{
     config::{
@@ -40,6 +46,7 @@ use crate::{
             Rcu,
             RcuArray, //
         },
+        ring::Rings,
         rtnl::{
             Rtnl,
             RtnlCell, //
@@ -50,6 +57,7 @@ use crate::{
 };
 use core::sync::atomic::{
     AtomicBool,
+    AtomicU32,
     AtomicU8,
     Ordering, //
 };
@@ -83,6 +91,7 @@ impl Promisc {
 pub(crate) struct Vnic {
     switch: Arc<Switch>,
     counters: Counters,
+    rings: Rings,
     vlan: KeyVlan,
     /// 0: a trunk.
     vid: u16,
@@ -92,6 +101,9 @@ pub(crate) struct Vnic {
     all: AtomicBool,
     /// Which mode `IFF_PROMISC` means, a [`Promisc`].
     promisc: AtomicU8,
+    /// What is set of its rings, see [`RingSettings`]; written under RTNL.
+    poll: AtomicU8,
+    ring_size: AtomicU32,
     /// Unique, never 0.
     id: u64,
     /// VLANs for which a VLAN device sits on a trunk.
@@ -131,6 +143,12 @@ impl Vnic {
     #[inline(always)]
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Its rings.
+    #[inline(always)]
+    pub(crate) fn rings(&self) -> &Rings {
+        &self.rings
     }
 
     /// Its VLAN, as a part of keys.

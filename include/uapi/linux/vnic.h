@@ -65,6 +65,7 @@ enum vnic_subject {
  * @VNIC_PARAM_TIMESTAMPS: Hardware time stamps of the link. For the manager.
  * @VNIC_PARAM_VNICS: Making VNICs on a link, their number. In policies of
  *   links.
+ * @VNIC_PARAM_RINGS: How its rings are used and how large they are, 1.
  */
 enum vnic_param {
 	VNIC_PARAM_ALL,
@@ -85,6 +86,7 @@ enum vnic_param {
 	VNIC_PARAM_HOST,
 	VNIC_PARAM_TIMESTAMPS,
 	VNIC_PARAM_VNICS,
+	VNIC_PARAM_RINGS,
 
 	/* private: */
 	__VNIC_PARAM_MAX,
@@ -123,6 +125,9 @@ enum {
 	VNIC_A_DEFAULT_MTU,
 	VNIC_A_SUBJECT_NAME,
 	VNIC_A_DELETE,
+	VNIC_A_POLL,
+	VNIC_A_RING_SIZE,
+	VNIC_A_RINGS,
 
 	__VNIC_A_MAX,
 	VNIC_A_MAX = (__VNIC_A_MAX - 1)
@@ -206,6 +211,9 @@ enum {
 	VNIC_A_STATS_TX_DROP_FANOUT,
 	VNIC_A_STATS_TX_DROP_NOMEM,
 	VNIC_A_STATS_TX_DROP_REFUSED,
+	VNIC_A_STATS_RX_QUEUED,
+	VNIC_A_STATS_RX_TO_RING,
+	VNIC_A_STATS_RX_DROP_RING,
 
 	__VNIC_A_STATS_MAX,
 	VNIC_A_STATS_MAX = (__VNIC_A_STATS_MAX - 1)

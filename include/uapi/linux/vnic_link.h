@@ -27,6 +27,10 @@ enum {
 	IFLA_VNIC_FILTER,
 	/* u32, read-only: number of VNICs on this link. */
 	IFLA_VNIC_COUNT,
+	/* u8, enum vnic_poll: how it gets packets from the wire. */
+	IFLA_VNIC_POLL,
+	/* u32, 64..65536: how many packets may wait on each of its rings. */
+	IFLA_VNIC_RING_SIZE,
 	__IFLA_VNIC_MAX
 };
 #define IFLA_VNIC_MAX (__IFLA_VNIC_MAX - 1)
@@ -64,6 +68,22 @@ enum vnic_filter {
 	VNIC_FILTER_PROMISC,
 };
 
+/* How a VNIC gets packets from the wire. */
+enum vnic_poll {
+	/* Inline, in the lower device's softirq, up to a credit; else by its
+	 * rings. The default.
+	 */
+	VNIC_POLL_AUTO,
+	/* Inline, but for those behind packets that are on a ring. */
+	VNIC_POLL_INLINE,
+	/* By its rings. */
+	VNIC_POLL_RING,
+	__VNIC_POLL_MAX
+};
+#define VNIC_POLL_MAX (__VNIC_POLL_MAX - 1)
+
+#define VNIC_RING_SIZE_MIN 64
+#define VNIC_RING_SIZE_MAX 65536
 #define VNIC_VLAN_MAX 4094
 
 #endif /* _UAPI_LINUX_VNIC_LINK_H */

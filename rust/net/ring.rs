@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings: bounded queues of received frames, each with its own NAPI on the device that they are for.
+//!
+//! ```text
+//! new (none) ─open─► polled ─close─► none ─open─► …
+//! ```
+//!
+//! What packets do with a ring is in C (`rust/shim/ring.h`), each step one call.
+
+use crate::net::{
+    netdev::NetDev,
+    rcu::Rcu,
+    rtnl::Rtnl, //
+};
+use core::{
+    ptr,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+use vnic_bindings as bindings;
+
+/// One ring.
+#[repr(transparent)]
+pub(crate) struct Ring(Opaque<bindings::vnic_ring>);
+
+impl Ring {
+    /// The C ring.
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *mut bindings::vnic_ring {
+        self.0.get()
+    }
+}
+
+/// How much a ring takes, and what passes it by.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    /// How many packets may wait, 1 at least.
+    pub(crate) packets: u32,
+    /// How many bytes of memory they may have.
+    pub(crate) bytes: u32,
+    /// How many frames from the wire go up inline in each jiffy on each CPU, as long as the ring is
+    /// empty; `u32::MAX`: all.
+    pub(crate) credit: u32,
+}
+
+/// The rings of one device, while it is up.
+///
+/// # Invariants
+///
+/// The pointer is null or that of an array of `count` opened rings, as its first one says, which is
+/// freed only after it was replaced and a grace period went by.
+pub(crate) struct Rings(AtomicPtr<bindings::vnic_ring>);
+
+impl Rings {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: Null.
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// The ring for packets of a queue of whoever sent them; none while the device is down.
+    #[inline(always)]
+    pub(crate) fn find<'a>(&'a self, queue: u16, _rcu: Rcu<'a>) -> Option<&'a Ring> {
+        let first = self.0.load(Ordering::Acquire);
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: By the type invariant it outlives the read-side section; the number never changes.
+        let count = unsafe { (*first).count };
+        let index = match count {
+            0 | 1 => 0,
+            count if queue < count => queue,
+            count => queue % count,
+        };
+        // SAFETY: `index` is below `count`, the length of the array; transparent over the C type.
+        Some(unsafe { &*first.add(usize::from(index)).cast::<Ring>() })
+    }
+
+    /// Makes `count` rings, the queues of `dev` from 0 on, and has them polled. There are none yet.
+    pub(crate) fn open(&self, dev: &NetDev, count: u16, bounds: Bounds, rtnl: Rtnl<'_>) -> Result {
+        // SAFETY: RTNL is held, so this is process context.
+        let first = unsafe { bindings::vnic_rings_alloc(count.into()) };
+        if first.is_null() {
+            return Err(ENOMEM);
+        }
+        for index in 0..usize::from(count) {
+            // SAFETY: Within the array that was just made, on a device that has as many queues; `close`
+            // undoes it before the device goes.
+            unsafe { bindings::vnic_ring_open(dev.as_ptr(), first.add(index)) };
+        }
+        // INVARIANT: `count` opened rings; there were none before.
+        self.0.store(first, Ordering::Release);
+        self.set_bounds(bounds, rtnl);
+        Ok(())
+    }
+
+    fn all(&self, _rtnl: Rtnl<'_>) -> impl Iterator<Item = *mut bindings::vnic_ring> {
+        let first = self.0.load(Ordering::Relaxed);
+        // SAFETY: By the type invariant, if it is not null; it is replaced under RTNL only.
+        let count = if first.is_null() {
+            0
+        } else {
+            unsafe { (*first).count }
+        };
+        // SAFETY: Within the array.
+        (0..usize::from(count)).map(move |index| unsafe { first.add(index) })
+    }
+
+    /// Sets the bounds of all rings that there are. What waits stays.
+    pub(crate) fn set_bounds(&self, bounds: Bounds, rtnl: Rtnl<'_>) {
+        for ring in self.all(rtnl) {
+            // SAFETY: An opened ring, by the type invariant.
+            unsafe { bindings::vnic_ring_limit(ring, bounds.packets, bounds.bytes, bounds.credit) };
+        }
+    }
+
+    /// Drops what is on the rings, and the rings; returns how many packets that were.
+    pub(crate) fn close(&self, dev: &NetDev, rtnl: Rtnl<'_>) -> u32 {
+        let mut dropped = 0u32;
+        for ring in self.all(rtnl) {
+            // SAFETY: An opened ring of `dev`, closed once: the array is given up below.
+            let count = unsafe { bindings::vnic_ring_close(dev.as_ptr(), ring) };
+            dropped = dropped.saturating_add(count);
+        }
+        // INVARIANT: Null.
+        let first = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
+        if !first.is_null() {
+            // SAFETY: No new reader finds the array; present ones, and who found a NAPI of it, are
+            // waited for.
+            unsafe { bindings::vnic_kvfree_rcu(first.cast()) };
+        }
+        dropped
+    }
+
+    /// How many packets and bytes the ring of a queue gave to the stack since the device went up.
+    pub(crate) fn given(&self, queue: usize, rtnl: Rtnl<'_>) -> (u64, u64) {
+        let (mut packets, mut bytes) = (0, 0);
+        if let Some(ring) = self.all(rtnl).nth(queue) {
+            // SAFETY: An opened ring, by the type invariant, and room for both numbers.
+            unsafe { bindings::vnic_ring_stats(ring, &mut packets, &mut bytes) };
+        }
+        (packets, bytes)
+    }
+}
+
+impl Drop for Rings {
+    fn drop(&mut self) {
+        // A device is closed before its data goes, so there is nothing left.
+        debug_assert!(self.0.get_mut().is_null());
+    }
+}

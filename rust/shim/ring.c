@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rings: making them, polling them. What packets do with one is in ring.h. */
+#include <linux/netdevice.h>
+#include <linux/slab.h>
+#include <net/gro.h>
+#include <net/netdev_lock.h>
+#include <net/netdev_rx_queue.h>
+#include <net/rps.h>
+#include <vnic_shim.h>
+#include "ring.h"
+
+/* Memory for @count rings; nobody polls them yet. Process context. */
+struct vnic_ring *vnic_rings_alloc(unsigned int count)
+{
+	struct vnic_ring *rings = kvcalloc(count, sizeof(*rings), GFP_KERNEL);
+	unsigned int i;
+
+	for (i = 0; rings && i < count; i++) {
+		rings[i].index = i;
+		rings[i].count = count;
+	}
+	return rings;
+}
+
+/**
+ * vnic_ring_limit - set the bounds of a ring
+ * @ring: ring
+ * @packets: how many may wait
+ * @bytes: what they may have in memory (truesize)
+ * @credit: how many frames from the wire go up inline in each jiffy on each
+ *	CPU; 0 none, U32_MAX all, also if the ring is polled by a thread
+ *
+ * What waits already stays. Any context.
+ */
+void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes, u32 credit)
+{
+	WRITE_ONCE(ring->max_packets, packets);
+	WRITE_ONCE(ring->max_bytes, bytes);
+	WRITE_ONCE(ring->credit, credit);
+}
+
+/* Drops a list of frames. How many they were. */
+static unsigned int vnic_ring_purge(struct sk_buff *skb)
+{
+	unsigned int dropped = 0;
+	struct sk_buff *next;
+
+	for (; skb; skb = next, dropped++) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		kfree_skb_reason(skb, SKB_DROP_REASON_QUEUE_PURGE);
+	}
+	return dropped;
+}
+
+static struct sk_buff *vnic_ring_skb(struct llist_node *node)
+{
+	return node ? llist_entry(node, struct sk_buff, ll_node) : NULL;
+}
+
+/**
+ * vnic_ring_close - undo vnic_ring_open(), and drop what is on the ring
+ * @dev: its device
+ * @ring: ring
+ *
+ * RTNL. Producers may still look at the ring, but find it closed. Its memory
+ * has to stay for a grace period. Return: how many frames were dropped.
+ */
+unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring)
+{
+	struct llist_node *waiting;
+
+	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX, NULL);
+	napi_disable(&ring->napi);
+	/* Not before: the poll would mistake the mark for a frame. */
+	waiting = xchg(&ring->waiting.first, VNIC_RING_CLOSED);
+	__netif_napi_del(&ring->napi);
+	return vnic_ring_purge(ring->polled) +
+	       vnic_ring_purge(vnic_ring_skb(waiting));
+}
+
+/*
+ * Takes all that waits, the oldest first. Who pushes to a list that looks empty
+ * here asks for a poll, which napi_complete_done() will find.
+ */
+static __always_inline struct sk_buff *vnic_ring_take(struct vnic_ring *ring)
+{
+	struct llist_node *node;
+
+	if (!READ_ONCE(ring->waiting.first))
+		return NULL;
+	node = xchg(&ring->waiting.first, NULL);
+	if (unlikely(node->next))
+		node = llist_reverse_order(node);
+	return vnic_ring_skb(node);
+}
+
+/* Whether received packets are handed on to other CPUs. */
+static bool vnic_ring_spreads(const struct vnic_ring *ring)
+{
+#ifdef CONFIG_RPS
+	const struct net_device *dev = ring->napi.dev;
+	unsigned int i;
+
+	if (!static_branch_unlikely(&rps_needed))
+		return false;
+	for (i = 0; i < READ_ONCE(dev->real_num_rx_queues); i++) {
+		const struct netdev_rx_queue *queue = &dev->_rx[i];
+
+		if (rcu_access_pointer(queue->rps_map) ||
+		    READ_ONCE(queue->rps_flow_table))
+			return true;
+	}
+#endif
+	return false;
+}
+
+/*
+ * The ring is empty. Says so, unless packets may still be on their way: in GRO,
+ * or in another CPU's backlog, where they can be for a while after RPS was
+ * switched off.
+ */
+static void vnic_ring_emptied(struct vnic_ring *ring)
+{
+	if (unlikely(vnic_ring_spreads(ring))) {
+		ring->spread_at = jiffies | 1;
+		return;
+	}
+	if (unlikely(ring->spread_at)) {
+		if (time_before(jiffies, ring->spread_at + HZ))
+			return;
+		ring->spread_at = 0;
+	}
+	if (!ring->napi.gro.bitmask)
+		smp_store_release(&ring->delivered, (u32)ring->taken);
+}
+
+/* Gives frames of a ring to the stack. */
+static int vnic_ring_poll(struct napi_struct *napi, int budget)
+{
+	struct vnic_ring *ring = container_of(napi, struct vnic_ring, napi);
+	struct sk_buff *skb;
+	int done = 0;
+
+	while (done < budget) {
+		skb = ring->polled ?: vnic_ring_take(ring);
+		if (!skb)
+			break;
+		ring->polled = skb->next;
+		skb_mark_not_on_list(skb);
+		ring->bytes += skb->len + ETH_HLEN;
+		WRITE_ONCE(ring->taken, ring->taken + vnic_ring_amount(skb));
+		/* A frame that is alone has none to be merged with. */
+		if (ring->gro && (done || ring->polled))
+			napi_gro_receive(napi, skb);
+		else
+			netif_receive_skb(skb);
+		done++;
+	}
+	ring->packets += done;
+	if (done < budget) {
+		vnic_ring_emptied(ring);
+		/* What asks for no interrupt has none to defer. */
+		napi_complete_done(napi, napi->gro.bitmask ? done : 0);
+	}
+	return done;
+}
+
+/* Opens a ring as queue @ring->index of @dev. RTNL, in ndo_open or later. */
+void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring)
+{
+	netif_napi_add_config(dev, &ring->napi, vnic_ring_poll, ring->index);
+	napi_enable(&ring->napi);
+	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX,
+			     &ring->napi);
+}
+
+/* What was taken off a ring so far. Any context. */
+void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes)
+{
+	*packets = READ_ONCE(ring->packets);
+	*bytes = READ_ONCE(ring->bytes);
+}

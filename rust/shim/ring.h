@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Rings: what the data path does with one. BH off, under RCU.
+ *
+ * A ring is two lists. Producers push to `waiting`, without a lock. The poll
+ * takes all that waits at once into `polled`, which is its own. No array: an
+ * idle ring costs no memory.
+ *
+ * Amounts are packets and their bytes in memory in one u64, bytes above, that
+ * never runs backwards: the difference of two is what lies between them.
+ */
+#ifndef _VNIC_RING_H
+#define _VNIC_RING_H
+
+#include <linux/llist.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <vnic_shim.h>
+
+struct vnic_ring {
+	/* The producers'. */
+	struct llist_head waiting;	/* the newest first */
+	atomic64_t appended;	/* amount ever appended */
+	u64 known_taken;	/* `taken` when a producer looked last */
+	u32 max_packets;
+	u32 max_bytes;
+	u32 credit;		/* see vnic_ring_credit() */
+	u16 index;
+	u16 count;		/* of the VNIC's rings, which are one array */
+
+	/* The poll's; the rest reads. */
+	struct sk_buff *polled ____cacheline_aligned_in_smp;
+	u64 taken;		/* amount ever taken off */
+	/*
+	 * The packets in `taken` that went through the stack, and all before
+	 * them: what comes later may not overtake those between.
+	 */
+	u32 delivered;
+	bool gro;		/* whether frames may be merged */
+	u64 packets;		/* as counted elsewhere */
+	u64 bytes;
+	unsigned long spread_at;	/* jiffies when RPS was seen, or 0 */
+	struct napi_struct napi;
+};
+
+/* In place of the first of `waiting`: nothing is taken any more. */
+#define VNIC_RING_CLOSED ((struct llist_node *)1UL)
+
+static __always_inline u64 vnic_ring_amount(const struct sk_buff *skb)
+{
+	return ((u64)skb->truesize << 32) + 1;
+}
+
+static __always_inline bool vnic_ring_exceeds(const struct vnic_ring *ring,
+					      u64 amount)
+{
+	return (u32)amount > READ_ONCE(ring->max_packets) ||
+	       (u32)(amount >> 32) > READ_ONCE(ring->max_bytes);
+}
+
+/* Whether a ring is too full, after a look at what was really taken off. */
+static noinline bool vnic_ring_full(struct vnic_ring *ring, u64 appended)
+{
+	u64 taken = READ_ONCE(ring->taken);
+
+	WRITE_ONCE(ring->known_taken, taken);
+	return vnic_ring_exceeds(ring, appended - taken);
+}
+
+/**
+ * vnic_ring_append - put a received frame on a ring
+ * @ring: ring
+ * @skb: frame in received form, of one owner; consumed if there is room
+ *
+ * Return: whether there was room.
+ */
+static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
+					     struct sk_buff *skb)
+{
+	u64 amount = vnic_ring_amount(skb);
+	struct llist_node *old;
+	u64 appended;
+
+	/* Before the frame is there: it must not look as if it were delivered. */
+	appended = atomic64_add_return(amount, &ring->appended);
+	if (unlikely(vnic_ring_exceeds(ring, appended -
+				       READ_ONCE(ring->known_taken))) &&
+	    vnic_ring_full(ring, appended))
+		goto refuse;
+	if (ring->count > 1)
+		skb_record_rx_queue(skb, ring->index);
+	old = READ_ONCE(ring->waiting.first);
+	do {
+		if (unlikely(old == VNIC_RING_CLOSED))
+			goto refuse;
+		skb->ll_node.next = old;
+	} while (!try_cmpxchg(&ring->waiting.first, &old, &skb->ll_node));
+	/* If others wait already, the first of them has asked for a poll. */
+	if (!old)
+		napi_schedule(&ring->napi);
+	return true;
+
+refuse:
+	atomic64_sub(amount, &ring->appended);
+	return false;
+}
+
+/* How many frames go up inline in this jiffy, on each CPU. */
+static noinline u32 vnic_ring_credit(const struct vnic_ring *ring)
+{
+	/* Who sets a thread wants the work done there. */
+	if (test_bit(NAPI_STATE_THREADED, &ring->napi.state) &&
+	    ring->credit != U32_MAX)
+		return 0;
+	return ring->credit;
+}
+
+/**
+ * vnic_ring_spares - whether a frame may go up inline, past the ring
+ * @ring: ring
+ * @c: this CPU's counters
+ *
+ * Not before everything on the ring went through the stack, or a frame of the
+ * same flow could be overtaken. `appended` is read first: what was appended
+ * between the two reads is of another flow, or comes later.
+ */
+static __always_inline bool vnic_ring_spares(const struct vnic_ring *ring,
+					     struct vnic_counters *c)
+{
+	u32 appended = (u32)atomic64_read(&ring->appended);
+	u32 now = (u32)jiffies;
+
+	if ((s32)(smp_load_acquire(&ring->delivered) - appended) < 0)
+		return false;
+	if (unlikely(c->credit_at != now)) {
+		c->credit_at = now;
+		c->credit = vnic_ring_credit(ring);
+	}
+	if (unlikely(!c->credit))
+		return false;
+	c->credit--;
+	return true;
+}
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rings of a VNIC, and which of its packets pass them by.
+//!
+//! A packet from the wire goes up *inline*, in the lower device's softirq, while the ring has nothing
+//! that it could overtake and the VNIC has credit: that is the shortest way. Past it, the packets go to
+//! the ring: a flooded VNIC spends the budget of its own NAPI, and drops at its own ring. Packets
+//! from this host always go to the ring, as their receiver's stack cannot run in the sender's context.
+
+use super::Vnic;
+use crate::{
+    config::{
+        database, events,
+        request::{
+            self,
+            Who, //
+        },
+    },
+    logic::permission::{
+        Param,
+        Value, //
+    },
+    net::{
+        counters::Counter,
+        netdev::Dev,
+        netlink::Extack,
+        ring::Bounds,
+        rtnl::Rtnl,
+        uapi, //
+    },
+};
+use core::{
+    cmp,
+    ops::RangeInclusive,
+    sync::atomic::Ordering, //
+};
+use kernel::prelude::*;
+
+/// How a VNIC gets packets from the wire (`enum vnic_poll`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Poll {
+    /// Inline up to a credit, else by its rings.
+    Auto = uapi::VNIC_POLL_AUTO,
+    /// Inline.
+    Inline = uapi::VNIC_POLL_INLINE,
+    /// By its rings.
+    Ring = uapi::VNIC_POLL_RING,
+}
+
+impl Poll {
+    /// The mode of that number.
+    pub(crate) fn of(value: u8) -> Option<Self> {
+        [Self::Auto, Self::Inline, Self::Ring]
+            .into_iter()
+            .find(|poll| *poll as u8 == value)
+    }
+}
+
+/// How many frames go up inline in each jiffy on each CPU with [`Poll::Auto`]. With 250 jiffies a second
+/// 64,000 a second: what takes a slow CPU a quarter of its time, and a fast one next to none.
+const CREDIT: u32 = 256;
+
+/// Bytes of memory that packets on one ring may have.
+const RING_BYTES: u32 = 16 << 20;
+
+/// What is set of the rings of a VNIC.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RingSettings {
+    /// Which packets pass them by.
+    pub(crate) poll: Poll,
+    /// How many packets may wait on each.
+    pub(crate) size: u32,
+}
+
+impl RingSettings {
+    /// What a new VNIC has.
+    pub(crate) const DEFAULT: Self = Self {
+        poll: Poll::Auto,
+        size: 1024,
+    };
+
+    /// How large rings can be, in packets.
+    pub(crate) const SIZES: RangeInclusive<u32> =
+        uapi::VNIC_RING_SIZE_MIN..=uapi::VNIC_RING_SIZE_MAX;
+
+    /// With another size.
+    pub(crate) fn with_size(self, size: u32, extack: &mut Extack<'_>) -> Result<Self> {
+        if Self::SIZES.contains(&size) {
+            return Ok(Self { size, ..self });
+        }
+        let (least, most) = (Self::SIZES.start(), Self::SIZES.end());
+        Err(extack.refuse(
+            ERANGE,
+            format_args!("vnic: a ring of {size} packets is not within {least}-{most}"),
+        ))
+    }
+
+    fn bounds(self) -> Bounds {
+        Bounds {
+            packets: self.size,
+            bytes: RING_BYTES,
+            credit: match self.poll {
+                Poll::Auto => CREDIT,
+                Poll::Inline => u32::MAX,
+                Poll::Ring => 0,
+            },
+        }
+    }
+}
+
+impl Vnic {
+    /// What is set of its rings.
+    pub(crate) fn ring_settings(&self) -> RingSettings {
+        RingSettings {
+            poll: Poll::of(self.poll.load(Ordering::Relaxed)).unwrap_or(Poll::Auto),
+            size: self.ring_size.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sets it, for packets from now on, and tells.
+    pub(crate) fn change_rings(dev: &Dev<Self>, settings: RingSettings, rtnl: Rtnl<'_>) {
+        let data = dev.data();
+        data.poll.store(settings.poll as u8, Ordering::Relaxed);
+        data.ring_size.store(settings.size, Ordering::Relaxed);
+        data.rings.set_bounds(settings.bounds(), rtnl);
+        events::changed(dev, rtnl);
+    }
+
+    /// [`Vnic::change_rings`] for the calling task, if that is permitted.
+    pub(super) fn ask_rings(
+        dev: &Dev<Self>,
+        settings: RingSettings,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        if settings == dev.data().ring_settings() {
+            return Ok(());
+        }
+        request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
+        if matches!(request::caller(dev, rtnl), Who::Manager) {
+            database::touch(dev.data().lower().net(), rtnl);
+        }
+        Self::change_rings(dev, settings, rtnl);
+        Ok(())
+    }
+
+    /// The VNIC goes up: one ring for each of its receive queues.
+    pub(super) fn open_rings(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
+        let count = cmp::max(1, u16::try_from(dev.rx_queues(rtnl)).unwrap_or(u16::MAX));
+        let bounds = self.ring_settings().bounds();
+        self.rings.open(dev, count, bounds, rtnl)
+    }
+
+    /// The VNIC goes down: what waits is dropped.
+    pub(super) fn close_rings(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let dropped = self.rings.close(dev, rtnl);
+        self.counters.add(Counter::RxDropDown, dropped.into());
+    }
+}
