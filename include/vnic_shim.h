@@ -54,6 +54,8 @@ struct vnic_counters {
 	u32 credit_at;
 	u32 credit;
 	u64 value[VNIC_COUNTERS];
+	/* What the CPU had spent in softirq at credit_at, in ns. */
+	u64 softirq;
 } ____cacheline_aligned;
 
 /* skb.c: one packet. All of these run in softirq or with BH off, under RCU. */
@@ -120,7 +122,7 @@ void vnic_counters_add(struct vnic_counters __percpu *counters,
 struct vnic_ring *vnic_rings_alloc(unsigned int count);
 void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring);
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
-		     u32 credit);
+		     u32 credit, u32 credit_busy);
 unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring);
 void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
 
@@ -154,6 +156,8 @@ void vnic_napi_add(struct net_device *dev, struct napi_struct *napi,
 		   int (*poll)(struct napi_struct *, int));
 void vnic_napi_del(struct napi_struct *napi);
 void vnic_napi_schedule(struct napi_struct *napi);
+int vnic_netdev_use_queues(struct net_device *dev, unsigned int count);
+unsigned int vnic_link_queues(struct nlattr *const *tb);
 int vnic_netdev_change_addr(struct net_device *dev, const u8 *addr,
 			    struct netlink_ext_ack *extack);
 

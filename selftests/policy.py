@@ -56,6 +56,7 @@ PARAMS = {
     "host": Param(0, grantable=False),
     "timestamps": Param(grantable=False),
     "vnics": Param(grant={"quota": 1}),
+    "rings": Param(512, number=1),
 }
 # The same with other values.
 IP6 = Param(socket.inet_pton(socket.AF_INET6, "2001:db8:1::1"), socket.inet_pton(socket.AF_INET6, "2001:db8:2::1"),
@@ -142,6 +143,10 @@ ROADS = [
     # As macvlan says it.
     Road("ioctl", "timestamps", r.ioctl_timestamps, error=errno.EOPNOTSUPP),
     Road("rtnetlink", "vnics", r.rtnl_vnic, root=True),
+    Road("rtnetlink", "rings", r.rtnl_ring_size),
+    Road("ioctl", "rings", r.ioctl_ring_size),
+    Road("netlink", "rings", r.ethtool_ring_size),
+    Road("family", "rings", r.vnic_set, wrap=by_family("ring-size")),
 ]
 
 

@@ -61,6 +61,11 @@ pub(crate) trait Ethtool: Operations + Counted {
         Err(eopnotsupp())
     }
 
+    /// Uses `count` queues in each direction, at least one and no more than it has.
+    fn set_queues(_dev: &Dev<Self>, _count: u16, _rtnl: Rtnl<'_>) -> Result {
+        Err(eopnotsupp())
+    }
+
     /// How many packets and bytes the ring of a queue gave to the stack since the device went up.
     fn given_by_ring(_dev: &Dev<Self>, _queue: usize, _rtnl: Rtnl<'_>) -> (u64, u64) {
         (0, 0)
@@ -205,22 +210,27 @@ impl<T: Ethtool> Adapter<T> {
         }
     }
 
-    /// A channel is a queue for each direction, as far as there are pairs. Numbers are for life.
+    /// A channel is a queue for each direction, as far as there are pairs.
     unsafe extern "C" fn channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) {
         // SAFETY: By the safety requirements; the numbers of queues are written under RTNL.
-        let (channels, rx, tx) = unsafe {
+        let (channels, rx, tx, most) = unsafe {
             (
                 &mut *channels,
                 (*dev).real_num_rx_queues,
                 (*dev).real_num_tx_queues,
+                (*dev).num_rx_queues.min((*dev).num_tx_queues),
             )
         };
         let pairs = rx.min(tx);
-        channels.max_combined = pairs;
         channels.combined_count = pairs;
+        channels.max_combined = if T::RING_SIZE_MAX.is_some() {
+            most
+        } else {
+            pairs
+        };
         channels.max_rx = rx.saturating_sub(pairs);
         channels.rx_count = channels.max_rx;
         channels.max_tx = tx.saturating_sub(pairs);
@@ -228,11 +238,24 @@ impl<T: Ethtool> Adapter<T> {
     }
 
     unsafe extern "C" fn set_channels(
-        _dev: *mut bindings::net_device,
-        _channels: *mut bindings::ethtool_channels,
+        dev: *mut bindings::net_device,
+        channels: *mut bindings::ethtool_channels,
     ) -> c_int {
-        // The core comes here only for a number below the one there is.
-        eopnotsupp().to_errno()
+        // SAFETY: By the safety requirements. The core has compared the numbers with the largest.
+        let (dev, count, rtnl) = unsafe {
+            (
+                Dev::<T>::from_raw(dev),
+                (*channels).combined_count,
+                Rtnl::assume(),
+            )
+        };
+        from_result(|| {
+            let count = u16::try_from(count)?;
+            if count == 0 {
+                return Err(EINVAL);
+            }
+            T::set_queues(dev, count, rtnl).map(|()| 0)
+        })
     }
 }
 

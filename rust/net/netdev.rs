@@ -200,6 +200,12 @@ impl NetDev {
         unsafe { (*self.as_ptr()).real_num_rx_queues }
     }
 
+    /// Lets it use `count` of its queues in each direction, as far as it has them.
+    pub(crate) fn use_queues(&self, count: u16, _rtnl: Rtnl<'_>) -> Result {
+        // SAFETY: A live device, under RTNL.
+        to_result(unsafe { bindings::vnic_netdev_use_queues(self.as_ptr(), count.into()) })
+    }
+
     /// How many IP addresses it has, IPv6 ones of the link apart.
     pub(crate) fn ip_count(&self, _rtnl: Rtnl<'_>) -> u32 {
         // SAFETY: A live device, under RTNL.

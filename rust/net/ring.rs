@@ -14,7 +14,7 @@ use crate::net::{
     rtnl::Rtnl, //
 };
 use core::{
-    ptr,
+    mem, ptr,
     sync::atomic::{
         AtomicPtr,
         Ordering, //
@@ -48,6 +48,8 @@ pub(crate) struct Bounds {
     /// How many frames from the wire go up inline in each jiffy on each CPU, as long as the ring is
     /// empty; `u32::MAX`: all.
     pub(crate) credit: u32,
+    /// The same on a CPU that spends half of its time in softirq.
+    pub(crate) credit_busy: u32,
 }
 
 /// The rings of one device, while it is up.
@@ -83,31 +85,58 @@ impl Rings {
         Some(unsafe { &*first.add(usize::from(index)).cast::<Ring>() })
     }
 
-    /// Makes `count` rings, the queues of `dev` from 0 on, and has them polled. There are none yet.
-    pub(crate) fn open(&self, dev: &NetDev, count: u16, bounds: Bounds, rtnl: Rtnl<'_>) -> Result {
-        // SAFETY: RTNL is held, so this is process context.
-        let first = unsafe { bindings::vnic_rings_alloc(count.into()) };
-        if first.is_null() {
-            return Err(ENOMEM);
+    /// Makes rings, one for each receive queue that `dev` uses, and has them polled. There are none yet.
+    pub(crate) fn open(&self, dev: &NetDev, bounds: Bounds, rtnl: Rtnl<'_>) -> Result {
+        let count = u16::try_from(dev.rx_queues(rtnl))?;
+        self.publish(dev, NewRings::new(count, rtnl)?, bounds, rtnl);
+        Ok(())
+    }
+
+    /// [`Rings::close`], lets `dev` use `count` queues in each direction, and opens as many rings; returns
+    /// how many packets were dropped. A failure changes nothing.
+    pub(crate) fn reopen(
+        &self,
+        dev: &NetDev,
+        count: u16,
+        bounds: Bounds,
+        rtnl: Rtnl<'_>,
+    ) -> Result<u32> {
+        let new = NewRings::new(count, rtnl)?;
+        let before = u16::try_from(dev.rx_queues(rtnl))?;
+        // What fails for want of memory comes first: more queues before there are rings, fewer after.
+        if count > before {
+            dev.use_queues(count, rtnl)?;
         }
+        let dropped = self.close(dev, rtnl);
+        self.publish(dev, new, bounds, rtnl);
+        if count < before {
+            // Fewer never fails.
+            let _ = dev.use_queues(count, rtnl);
+        }
+        Ok(dropped)
+    }
+
+    fn publish(&self, dev: &NetDev, new: NewRings, bounds: Bounds, _rtnl: Rtnl<'_>) {
+        let (first, count) = (new.first, new.count);
+        mem::forget(new);
         for index in 0..usize::from(count) {
-            // SAFETY: Within the array that was just made, on a device that has as many queues; `close`
-            // undoes it before the device goes.
-            unsafe { bindings::vnic_ring_open(dev.as_ptr(), first.add(index)) };
+            // SAFETY: Within the array that was just made.
+            let ring = unsafe { first.add(index) };
+            set_bounds(ring, bounds);
+            // SAFETY: A ring that nobody polls, on a device that has as many queues; `close` undoes it
+            // before the device goes.
+            unsafe { bindings::vnic_ring_open(dev.as_ptr(), ring) };
         }
         // INVARIANT: `count` opened rings; there were none before.
         self.0.store(first, Ordering::Release);
-        self.set_bounds(bounds, rtnl);
-        Ok(())
     }
 
     fn all(&self, _rtnl: Rtnl<'_>) -> impl Iterator<Item = *mut bindings::vnic_ring> {
         let first = self.0.load(Ordering::Relaxed);
-        // SAFETY: By the type invariant, if it is not null; it is replaced under RTNL only.
-        let count = if first.is_null() {
-            0
-        } else {
-            unsafe { (*first).count }
+        let count = match first.is_null() {
+            true => 0,
+            // SAFETY: By the type invariant; it is replaced under RTNL only.
+            false => unsafe { (*first).count },
         };
         // SAFETY: Within the array.
         (0..usize::from(count)).map(move |index| unsafe { first.add(index) })
@@ -116,8 +145,7 @@ impl Rings {
     /// Sets the bounds of all rings that there are. What waits stays.
     pub(crate) fn set_bounds(&self, bounds: Bounds, rtnl: Rtnl<'_>) {
         for ring in self.all(rtnl) {
-            // SAFETY: An opened ring, by the type invariant.
-            unsafe { bindings::vnic_ring_limit(ring, bounds.packets, bounds.bytes, bounds.credit) };
+            set_bounds(ring, bounds);
         }
     }
 
@@ -147,6 +175,44 @@ impl Rings {
             unsafe { bindings::vnic_ring_stats(ring, &mut packets, &mut bytes) };
         }
         (packets, bytes)
+    }
+}
+
+fn set_bounds(ring: *mut bindings::vnic_ring, bounds: Bounds) {
+    // SAFETY: Called for rings of live arrays only, in this file; whoever looks at the bounds meanwhile
+    // finds old or new ones.
+    unsafe {
+        bindings::vnic_ring_limit(
+            ring,
+            bounds.packets,
+            bounds.bytes,
+            bounds.credit,
+            bounds.credit_busy,
+        )
+    };
+}
+
+/// Memory for rings that nobody sees yet.
+struct NewRings {
+    first: *mut bindings::vnic_ring,
+    count: u16,
+}
+
+impl NewRings {
+    fn new(count: u16, _rtnl: Rtnl<'_>) -> Result<Self> {
+        // SAFETY: RTNL is held, so this is process context.
+        let first = unsafe { bindings::vnic_rings_alloc(count.into()) };
+        if first.is_null() {
+            return Err(ENOMEM);
+        }
+        Ok(Self { first, count })
+    }
+}
+
+impl Drop for NewRings {
+    fn drop(&mut self) {
+        // SAFETY: From `vnic_rings_alloc()`, and nobody else has it.
+        unsafe { bindings::vnic_kvfree(self.first.cast()) };
     }
 }
 

@@ -195,6 +195,9 @@ impl<T: LinkOps> Registration<T> {
                 ops.kind = T::KIND.as_char_ptr();
                 ops.priv_size = core::mem::size_of::<T>();
                 ops.setup = Some(Self::setup);
+                if T::RING_SIZE_MAX.is_some() {
+                    ops.alloc = Some(Self::alloc);
+                }
                 ops.maxtype = (T::POLICY.len() - 1) as u32;
                 ops.policy = T::POLICY.as_ptr().cast();
                 ops.validate = Some(Self::validate);
@@ -221,6 +224,37 @@ impl<T: LinkOps> Registration<T> {
             (*dev).netdev_ops = T::OPS;
             (*dev).ethtool_ops = T::ETHTOOL;
             (*dev).stat_ops = Self::STAT_OPS;
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the core only, under RTNL, with a request's table of attributes.
+    unsafe extern "C" fn alloc(
+        tb: *mut *mut bindings::nlattr,
+        name: *const c_char,
+        name_kind: u8,
+        tx_queues: c_uint,
+        rx_queues: c_uint,
+    ) -> *mut bindings::net_device {
+        // SAFETY: By the safety requirements: the table is valid up to IFLA_MAX.
+        let (default, tx_given, rx_given) = unsafe {
+            (
+                bindings::vnic_link_queues(tb),
+                !(*tb.add(bindings::IFLA_NUM_TX_QUEUES as usize)).is_null(),
+                !(*tb.add(bindings::IFLA_NUM_RX_QUEUES as usize)).is_null(),
+            )
+        };
+        // SAFETY: A name as the core has it for any kind; `setup` prepares what is allocated.
+        unsafe {
+            bindings::alloc_netdev_mqs(
+                core::mem::size_of::<T>() as c_int,
+                name,
+                name_kind,
+                Some(Self::setup),
+                if tx_given { tx_queues } else { default },
+                if rx_given { rx_queues } else { default },
+            )
         }
     }
 

@@ -241,6 +241,30 @@ void vnic_napi_del(struct napi_struct *napi)
 	netif_napi_del(napi);
 }
 
+/* Uses @count queues in each direction, as far as there are so many. RTNL. */
+int vnic_netdev_use_queues(struct net_device *dev, unsigned int count)
+{
+	return netif_set_real_num_queues(dev, min(count, dev->num_tx_queues),
+					 min(count, dev->num_rx_queues));
+}
+
+/*
+ * How many queues a new VNIC gets that was not told: as many as its lower device
+ * uses to receive, but not more than there are CPUs. The device is looked for
+ * where the request comes from. RTNL.
+ */
+unsigned int vnic_link_queues(struct nlattr *const *tb)
+{
+	struct net_device *lower = NULL;
+
+	if (tb[IFLA_LINK] && !tb[IFLA_LINK_NETNSID] && current->nsproxy)
+		lower = __dev_get_by_index(current->nsproxy->net_ns,
+					   nla_get_u32(tb[IFLA_LINK]));
+	if (!lower)
+		return 1;
+	return clamp(lower->real_num_rx_queues, 1U, num_online_cpus());
+}
+
 /* Any context with BH off. */
 void vnic_napi_schedule(struct napi_struct *napi)
 {

@@ -29,14 +29,17 @@ struct vnic_ring *vnic_rings_alloc(unsigned int count)
  * @bytes: what they may have in memory (truesize)
  * @credit: how many frames from the wire go up inline in each jiffy on each
  *	CPU; 0 none, U32_MAX all, also if the ring is polled by a thread
+ * @credit_busy: the same on a CPU that is busy with softirqs
  *
  * What waits already stays. Any context.
  */
-void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes, u32 credit)
+void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
+		     u32 credit, u32 credit_busy)
 {
 	WRITE_ONCE(ring->max_packets, packets);
 	WRITE_ONCE(ring->max_bytes, bytes);
 	WRITE_ONCE(ring->credit, credit);
+	WRITE_ONCE(ring->credit_busy, credit_busy);
 }
 
 /* Drops a list of frames. How many they were. */

@@ -12,6 +12,7 @@
 #ifndef _VNIC_RING_H
 #define _VNIC_RING_H
 
+#include <linux/kernel_stat.h>
 #include <linux/llist.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -24,7 +25,8 @@ struct vnic_ring {
 	u64 known_taken;	/* `taken` when a producer looked last */
 	u32 max_packets;
 	u32 max_bytes;
-	u32 credit;		/* see vnic_ring_credit() */
+	u32 credit;		/* see vnic_ring_renew() */
+	u32 credit_busy;
 	u16 index;
 	u16 count;		/* of the VNIC's rings, which are one array */
 
@@ -105,14 +107,26 @@ refuse:
 	return false;
 }
 
-/* How many frames go up inline in this jiffy, on each CPU. */
-static noinline u32 vnic_ring_credit(const struct vnic_ring *ring)
+/*
+ * A new jiffy: how many frames go up inline in it, on this CPU. Fewer where at
+ * least half of the time since the last look was spent in softirq.
+ */
+static noinline void vnic_ring_renew(const struct vnic_ring *ring,
+				     struct vnic_counters *c, u32 now)
 {
+	u64 softirq = kcpustat_this_cpu->cpustat[CPUTIME_SOFTIRQ];
+	u64 spent = softirq - c->softirq, passed = now - c->credit_at;
+
+	c->credit_at = now;
+	c->softirq = softirq;
+	c->credit = READ_ONCE(ring->credit);
+	if (c->credit == U32_MAX)
+		return;
+	if (spent >= passed * (TICK_NSEC / 2))
+		c->credit = READ_ONCE(ring->credit_busy);
 	/* Who sets a thread wants the work done there. */
-	if (test_bit(NAPI_STATE_THREADED, &ring->napi.state) &&
-	    ring->credit != U32_MAX)
-		return 0;
-	return ring->credit;
+	if (test_bit(NAPI_STATE_THREADED, &ring->napi.state))
+		c->credit = 0;
 }
 
 /**
@@ -132,10 +146,8 @@ static __always_inline bool vnic_ring_spares(const struct vnic_ring *ring,
 
 	if ((s32)(smp_load_acquire(&ring->delivered) - appended) < 0)
 		return false;
-	if (unlikely(c->credit_at != now)) {
-		c->credit_at = now;
-		c->credit = vnic_ring_credit(ring);
-	}
+	if (unlikely(c->credit_at != now))
+		vnic_ring_renew(ring, c, now);
 	if (unlikely(!c->credit))
 		return false;
 	c->credit--;

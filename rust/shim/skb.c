@@ -172,7 +172,7 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 }
 
 /* Puts a frame in received form on a ring, or drops it. Whether it was taken. */
-static noinline bool vnic_skb_queue(struct sk_buff *skb,
+static noinline bool vnic_skb_queue(struct sk_buff *skb, bool wire,
 				    struct vnic_counters __percpu *rx,
 				    struct vnic_ring *ring)
 {
@@ -188,9 +188,10 @@ static noinline bool vnic_skb_queue(struct sk_buff *skb,
 	}
 	c->value[VNIC_RX_PACKETS]++;
 	c->value[VNIC_RX_BYTES] += len;
-	c->value[VNIC_RX_QUEUED]++;
-	if (idle)
-		c->value[VNIC_RX_TO_RING]++;
+	if (wire) {
+		c->value[VNIC_RX_QUEUED]++;
+		c->value[VNIC_RX_TO_RING] += idle;
+	}
 	return true;
 }
 
@@ -213,7 +214,7 @@ bool vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 	skb->dev = dst;
 	skb->pkt_type = PACKET_HOST;
 	if (unlikely(!vnic_ring_spares(ring, c))) {
-		vnic_skb_queue(skb, rx, ring);
+		vnic_skb_queue(skb, true, rx, ring);
 		return false;
 	}
 	c->value[VNIC_RX_PACKETS]++;
@@ -338,7 +339,7 @@ int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
 		c->value[VNIC_RX_PACKETS]++;
 		c->value[VNIC_RX_BYTES] += skb->len + ETH_HLEN;
 		netif_receive_skb(skb);
-	} else if (!vnic_skb_queue(skb, rx, ring)) {
+	} else if (!vnic_skb_queue(skb, !scrub, rx, ring)) {
 		return VNIC_NO_ROOM;
 	}
 	if (scrub)

@@ -39,6 +39,11 @@ impl Ethtool for Vnic {
         Self::ask_rings(dev, settings, extack, rtnl)
     }
 
+    fn set_queues(dev: &Dev<Self>, count: u16, rtnl: Rtnl<'_>) -> Result {
+        // The core has no place for a sentence here.
+        Self::ask_ring_count(dev, count, &mut Extack::none(), rtnl)
+    }
+
     fn given_by_ring(dev: &Dev<Self>, queue: usize, rtnl: Rtnl<'_>) -> (u64, u64) {
         dev.data().rings().given(queue, rtnl)
     }

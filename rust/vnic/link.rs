@@ -125,7 +125,7 @@ impl LinkOps for Vnic {
         let promisc = promisc_attr(link.data, extack)?;
         let ring_settings = ring_attrs(RingSettings::DEFAULT, link.data, extack)?;
         let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
-        if promisc.is_some() || host.is_some() {
+        if promisc.is_some() || host.is_some() || ring_settings != RingSettings::DEFAULT {
             refuse_maker(creator, lower, extack)?;
         }
         if let Some(on) = host {
@@ -376,7 +376,7 @@ fn refuse_maker(creator: u64, lower: &NetDev, extack: &mut Extack<'_>) -> Result
     Err(extack.refuse(
         EPERM,
         format_args!(
-            "vnic: only the manager of {} may set promisc and host",
+            "vnic: only the manager of {} may set promisc, host, poll and ring-size",
             lower.name()
         ),
     ))

@@ -30,7 +30,6 @@ use crate::{
     },
 };
 use core::{
-    cmp,
     ops::RangeInclusive,
     sync::atomic::Ordering, //
 };
@@ -57,9 +56,13 @@ impl Poll {
     }
 }
 
-/// How many frames go up inline in each jiffy on each CPU with [`Poll::Auto`]. With 250 jiffies a second
-/// 64,000 a second: what takes a slow CPU a quarter of its time, and a fast one next to none.
+/// How many frames go up inline in each jiffy on each CPU with [`Poll::Auto`]: with 250 jiffies a second
+/// 64,000 a second.
 const CREDIT: u32 = 256;
+
+/// The same on a CPU that spends half of its time in softirq: 8,000 a second, which leaves even a slow one
+/// to others.
+const CREDIT_BUSY: u32 = 32;
 
 /// Bytes of memory that packets on one ring may have.
 const RING_BYTES: u32 = 16 << 20;
@@ -97,14 +100,16 @@ impl RingSettings {
     }
 
     fn bounds(self) -> Bounds {
+        let (credit, credit_busy) = match self.poll {
+            Poll::Auto => (CREDIT, CREDIT_BUSY),
+            Poll::Inline => (u32::MAX, u32::MAX),
+            Poll::Ring => (0, 0),
+        };
         Bounds {
             packets: self.size,
             bytes: RING_BYTES,
-            credit: match self.poll {
-                Poll::Auto => CREDIT,
-                Poll::Inline => u32::MAX,
-                Poll::Ring => 0,
-            },
+            credit,
+            credit_busy,
         }
     }
 }
@@ -145,11 +150,32 @@ impl Vnic {
         Ok(())
     }
 
+    /// The VNIC gets so many rings, if the calling task may say so.
+    pub(super) fn ask_ring_count(
+        dev: &Dev<Self>,
+        count: u16,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
+        let data = dev.data();
+        if dev.is_up() {
+            let bounds = data.ring_settings().bounds();
+            let dropped = data.rings.reopen(dev, count, bounds, rtnl)?;
+            data.counters.add(Counter::RxDropDown, dropped.into());
+        } else {
+            dev.use_queues(count, rtnl)?;
+        }
+        if matches!(request::caller(dev, rtnl), Who::Manager) {
+            database::touch(data.lower().net(), rtnl);
+        }
+        events::changed(dev, rtnl);
+        Ok(())
+    }
+
     /// The VNIC goes up: one ring for each of its receive queues.
     pub(super) fn open_rings(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
-        let count = cmp::max(1, u16::try_from(dev.rx_queues(rtnl)).unwrap_or(u16::MAX));
-        let bounds = self.ring_settings().bounds();
-        self.rings.open(dev, count, bounds, rtnl)
+        self.rings.open(dev, self.ring_settings().bounds(), rtnl)
     }
 
     /// The VNIC goes down: what waits is dropped.

@@ -75,6 +75,8 @@ class Asker:
         if now["info"] != home["info"]:
             self.world.host.do("vnic-set", {"id": self.id, "promisc-mode": "own"})
             self.world.host.do("link-set", {"ifindex": self.world.link, "host": 1})
+        if now["vnic"]["ring-size"] != home["vnic"]["ring-size"]:
+            self.world.host.do("vnic-set", {"id": self.id, "ring-size": home["vnic"]["ring-size"]})
         changed = {number: value for number, value in home["link"].items() if number != r.IFLA_MASTER and value != now["link"][number]}
         flags = r.IFF_UP if up else 0
         if changed or now["flags"] != flags:

@@ -24,7 +24,7 @@ REQUEST, ACK, DUMP, EXCL, CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_TXQLEN = 1, 3, 4, 5, 10, 13
 IFLA_LINKINFO, IFLA_LINK_NETNSID = 18, 37
 INFO_KIND, INFO_DATA = 1, 2
-VNIC_PROMISC, VNIC_HOST, VLAN_ID = 2, 3, 1
+VNIC_PROMISC, VNIC_HOST, VNIC_RING_SIZE, VLAN_ID = 2, 3, 7, 1
 ETHERTYPE = 0x88B5          # for local experiments
 BROADCAST = b"\xff" * 6
 GRO = 1 << 14
@@ -216,6 +216,10 @@ def rtnl_host(dev, value):
     route().link(dev[1], attrs={IFLA_LINKINFO: {INFO_KIND: "vnic", INFO_DATA: {VNIC_HOST: bytes([value])}}})
 
 
+def rtnl_ring_size(dev, value):
+    route().link(dev[1], attrs={IFLA_LINKINFO: {INFO_KIND: "vnic", INFO_DATA: {VNIC_RING_SIZE: u32(value)}}})
+
+
 def rtnl_vnic(dev, _):
     """One more VNIC on the link of this one, which is in another namespace."""
     _, _, attrs = route().links(dev[1])[0]
@@ -315,6 +319,17 @@ def ethtool_features(dev, _):
     for number in (errno.EPERM, errno.ENODEV):
         if os.strerror(number) in done.stderr:
             raise OSError(number, done.stderr)
+
+
+def ioctl_ring_size(dev, value):
+    now = ethtool_call(dev[0], struct.pack("=I32x", 0x10))      # ETHTOOL_GRINGPARAM
+    ethtool_call(dev[0], struct.pack("=I", 0x11) + now[4:20] + u32(value) + now[24:])     # ETHTOOL_SRINGPARAM
+
+
+def ethtool_ring_size(dev, value):
+    done = subprocess.run(["ethtool", "-G", dev[0], "rx", str(value)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(next((number for number in (errno.EPERM, errno.ENODEV) if os.strerror(number) in done.stderr), errno.EIO), done.stderr)
 
 
 def ioctl_timestamps(dev, _):

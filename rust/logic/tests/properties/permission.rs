@@ -7,7 +7,7 @@ use crate::logic::permission::{
 use proptest::prelude::*;
 
 fn param() -> impl Strategy<Value = Param> {
-    (0_u32..18).prop_map(|number| Param::of(number).unwrap())
+    (0_u32..19).prop_map(|number| Param::of(number).unwrap())
 }
 
 fn subject() -> impl Strategy<Value = Subject> {
@@ -184,10 +184,10 @@ fn built_in_policies_are_below_all_others() {
 
 #[test]
 fn parameters_have_their_numbers() {
-    for number in 0..18 {
+    for number in 0..19 {
         assert_eq!(Param::of(number).map(|param| param as u32), Some(number));
     }
-    assert_eq!(Param::of(18), None);
+    assert_eq!(Param::of(19), None);
 }
 
 #[test]

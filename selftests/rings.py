@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# lab: cpus=2 timeout=240 leaks=yes
+"""
+Rings of VNICs: which packets go there and which pass them by, what happens when one is full, how many there are, and that no packet overtakes
+another of its flow whatever is switched meanwhile.
+"""
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+# pylint: disable=wrong-import-position,import-error
+from family import SLOW, YnlFamily, inside, ip, link, netns_fd, refused, run_all, same, family
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ORDER = "/tmp/order"
+NETDEV = os.path.join(os.environ["KSRC"], "Documentation/netlink/specs/netdev.yaml")
+# Packets of the tests for order; ORDER_PACKETS=10000000 for as many as one likes.
+PACKETS = int(os.environ.get("ORDER_PACKETS", 200000 // SLOW))
+
+
+def run(*command, netns=None):
+    command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def sysfs(name, path, text, netns):
+    """Into a file of a device in a namespace, which needs a sysfs of its own."""
+    run("sh", "-c", f"mount -t sysfs none /sys; echo {text} > /sys/class/net/{name}/{path}", netns=netns)
+
+
+class World:
+    """A wire (out: wire1) to wire0 with VNICs v1 in the namespace kid and v0 in tx; their addresses are known to everyone."""
+
+    where = {"out": ("wire1", "10.1.0.1"), "kid": ("v1", "10.1.0.2"), "tx": ("v0", "10.1.0.3")}
+
+    def __init__(self, *options):
+        if not os.path.exists(ORDER):
+            subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", ORDER, f"{HERE}/lib/order.c"], check=True)
+        for name in self.where:
+            ip("netns", "add", name)
+        ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1", "netns", "out")
+        ip("link", "set", "wire0", "up")
+        for name in ("kid", "tx"):
+            ip("link", "add", "link", "wire0", "name", self.where[name][0], *options, "netns", name, "type", "vnic")
+        for name, (dev, addr) in self.where.items():
+            ip("link", "set", "lo", "up", netns=name)
+            ip("link", "set", dev, "up", netns=name)
+            ip("addr", "add", f"{addr}/24", "dev", dev, netns=name)
+        for name in self.where:
+            for other, (dev, addr) in self.where.items():
+                if name != other:
+                    mac = link(dev, other)["address"]
+                    ip("neigh", "replace", addr, "lladdr", mac, "dev", self.where[name][0], "nud", "permanent", netns=name)
+        self.host = family()
+        self.vnic = next(vnic["id"] for vnic in self.host.dump("vnic-get", {}) if vnic["ifname"] == "v1")
+        self.policy = self.host.do("policy-add", {"subject": "owner", "param": "rings"})["id"]
+        self.fd = netns_fd("kid")
+        self.running = []
+
+    def set(self, **settings):
+        self.host.do("vnic-set", {"id": self.vnic, **{key.replace("_", "-"): value for key, value in settings.items()}})
+
+    def stats(self):
+        return self.host.do("stats-get", {"id": self.vnic})
+
+    def change(self, action):
+        """How the counters change while that is done."""
+        old = self.stats()
+        action()
+        new = self.stats()
+        return {key: new[key] - old[key] for key in new if key != "id"}
+
+    def burst(self, count):
+        """So many packets from the wire to v1, one right after the other: they are held back, and let go at once."""
+        run("tc", "qdisc", "replace", "dev", "wire1", "root", "plug", "limit", "1000000", netns="out")
+        run("tc", "qdisc", "change", "dev", "wire1", "root", "plug", "block", netns="out")
+        run(ORDER, "send", "10.1.0.2", "9", "1", str(count), netns="out")
+        run("tc", "qdisc", "change", "dev", "wire1", "root", "plug", "release_indefinite", netns="out")
+        time.sleep(0.05 * SLOW)
+
+    def ping(self, count, netns="out"):
+        run("ping", "-q", "-c", str(count), "-i", "0.01", "-W", str(2 * SLOW), "10.1.0.2", netns=netns)
+
+    def start(self, *command, netns):
+        process = subprocess.Popen(["ip", "netns", "exec", netns, *command], stdout=subprocess.PIPE, text=True)
+        self.running.append(process)
+        return process
+
+    def close(self):
+        for process in self.running:
+            process.kill()
+            process.wait()
+        self.host.do("policy-del", {"id": self.policy})
+        self.host.close()
+        os.close(self.fd)
+        for name in self.where:
+            ip("netns", "del", name)
+        deadline = time.monotonic() + 5 * SLOW
+        while "wire0" in os.listdir("/sys/class/net") and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def modes(world):
+    world.set(poll="ring")
+    done = world.change(lambda: world.ping(20))
+    same((20, 20), (done["rx-packets"], done["rx-queued"]), "by the ring")
+    same(True, done["rx-to-ring"] > 0, "switched to the ring")
+    world.set(poll="inline")
+    done = world.change(lambda: world.ping(20))
+    same((20, 0), (done["rx-packets"], done["rx-queued"]), "inline")
+    world.set(poll="auto")
+    done = world.change(lambda: world.ping(20))
+    same((20, 0), (done["rx-packets"], done["rx-queued"]), "inline as long as they are few")
+    done = world.change(lambda: world.ping(20, "tx"))
+    same((20, 20, 0), (done["rx-packets"], done["rx-local"], done["rx-queued"]), "from this host")
+
+
+def credit(world):
+    """More at once than may go up inline go to the ring, and then it is inline again."""
+    world.set(ring_size=65536)
+    done = world.change(lambda: world.burst(900))
+    same(900, done["rx-packets"], "received")
+    same(True, 0 < done["rx-queued"] < 900, f"{done['rx-queued']} of 900 by the ring")
+    same(True, done["rx-to-ring"] >= 1, "switched")
+    done = world.change(lambda: world.ping(5))
+    same(0, done["rx-queued"], "by the ring afterwards")
+
+
+def full(world):
+    """What finds no room is dropped at this ring, and counted; the rest arrives."""
+    write("/proc/sys/net/core/dev_weight", "2000")
+    try:
+        world.set(poll="ring", ring_size=64)
+        done = world.change(lambda: world.burst(500))
+        same((64, 436), (done["rx-packets"], done["rx-drop-ring"]), "received and dropped")
+        shown = json.loads(ip("-s", "-j", "link", "show", "dev", "v1", netns="kid"))[0]["stats64"]["rx"]
+        same(True, shown["dropped"] >= 436, "shown by ip")
+        world.set(ring_size=1024)
+        done = world.change(lambda: world.burst(500))
+        same((500, 0), (done["rx-packets"], done["rx-drop-ring"]), "with more room")
+    finally:
+        write("/proc/sys/net/core/dev_weight", "64")
+
+
+def bounds(world):
+    for value, word in ((63, ""), (65537, "")):
+        refused(errno.ERANGE, [word], lambda value=value: world.set(ring_size=value))
+    for words in (("ring-size", "63"), ("ring-size", "65537")):
+        done = subprocess.run(["vnic", "set", "kid/v1", *words], capture_output=True, text=True, check=False)
+        same(True, done.returncode != 0 and words[1] in done.stderr, f"{words}: {done.stderr}")
+    done = subprocess.run(["ip", "netns", "exec", "kid", "ethtool", "-G", "v1", "rx", "63"], capture_output=True, text=True, check=False)
+    same(True, done.returncode != 0 and "64-65536" in done.stderr, done.stderr)
+    run("ethtool", "-G", "v1", "rx", "64", netns="kid")
+    same((64, "auto", 1), tuple(world.host.do("vnic-get", {"id": world.vnic})[key] for key in ("ring-size", "poll", "rings")), "shown")
+    same(1, len(re.findall(r"RX:\s+64\n", run("ethtool", "-g", "v1", netns="kid"))), "shown by ethtool")
+
+
+def several(world):
+    """With several rings a flow stays on one, and the netdev family shows each with its NAPI."""
+    ip("netns", "add", "kid2")
+    try:
+        for name, netns, addr in (("v2", "kid", "10.2.0.2"), ("v3", "kid2", "10.2.0.3")):
+            ip("link", "add", "link", "wire0", "name", name, "numrxqueues", "4", "numtxqueues", "4", "netns", netns, "type", "vnic")
+            ip("link", "set", name, "up", netns=netns)
+            ip("addr", "add", f"{addr}/24", "dev", name, netns=netns)
+        # v1 would answer for it, too.
+        ip("neigh", "replace", "10.2.0.2", "lladdr", link("v2", "kid")["address"], "dev", "v3", "nud", "permanent", netns="kid2")
+        receiver = world.start(ORDER, "receive", "7000", "8", netns="kid")
+        time.sleep(0.2 * SLOW)
+        run(ORDER, "send", "10.2.0.2", "7000", "8", "2000", netns="kid2")
+        got = finish(receiver)
+        same(True, got["received"] > 1000, f"received: {got}")
+        same(0, got["backwards"], "out of order")
+        netdev = inside(world.fd, lambda: YnlFamily(NETDEV, schema=""))
+        index = link("v2", "kid")["ifindex"]
+        queues = [queue for queue in netdev.dump("queue-get", {"ifindex": index}) if queue["type"] == "rx"]
+        napis = {napi["id"] for napi in netdev.dump("napi-get", {"ifindex": index})}
+        same(4, len(napis), "NAPI instances")
+        same(napis, {queue["napi-id"] for queue in queues}, "of the queues")
+        by_queue = [entry for entry in netdev.dump("qstats-get", {"ifindex": index, "scope": {"queue"}})
+                    if entry["queue-type"] == "rx"]
+        same(4, len(by_queue), "queues with statistics")
+        same(True, sum(entry["rx-packets"] > 100 for entry in by_queue) >= 2, f"used: {by_queue}")
+        whole, = netdev.dump("qstats-get", {"ifindex": index})
+        same(link_packets("v2", "kid"), whole["rx-packets"], "all together")
+        netdev.close()
+
+        def switch(number):
+            run("ethtool", "-L", "v2", "combined", str((1, 4, 2, 3)[number % 4]), netns="kid")
+            time.sleep(0.05)
+        order_of(world, switch, (("kid2", "10.2.0.2"),), flows=8)
+        run("ethtool", "-L", "v2", "combined", "3", netns="kid")
+        shown, = [vnic for vnic in world.host.dump("vnic-get", {}) if vnic["ifname"] == "v2"]
+        same(3, shown["rings"], "rings")
+    finally:
+        ip("netns", "del", "kid2")
+
+
+def link_packets(name, netns):
+    return json.loads(ip("-s", "-j", "link", "show", "dev", name, netns=netns))[0]["stats64"]["rx"]["packets"]
+
+
+def finish(receiver):
+    time.sleep(0.3 * SLOW)
+    subprocess.run(["pkill", "-TERM", "-P", str(receiver.pid), "order"], check=False)
+    receiver.send_signal(signal.SIGTERM)
+    out, _ = receiver.communicate(timeout=20 * SLOW)
+    found = re.match(r"received (\d+) lost (\d+) backwards (\d+)", out)
+    same(True, bool(found), f"the receiver's report: {out!r}")
+    return dict(zip(("received", "lost", "backwards"), map(int, found.groups())))
+
+
+def order_of(world, switch, senders=(("out", "10.1.0.2"),), packets=PACKETS, flows=2):
+    """Flows to the namespace kid while `switch` is called again and again."""
+    stop, switched = threading.Event(), [0]
+    receiver = world.start(ORDER, "receive", "7000", str(flows * len(senders)), netns="kid")
+    time.sleep(0.2 * SLOW)
+
+    def switching():
+        while not stop.is_set():
+            switch(switched[0])
+            switched[0] += 1
+    thread = threading.Thread(target=switching)
+    thread.start()
+    try:
+        processes = [world.start(ORDER, "send", addr, str(7000 + flows * number), str(flows), str(packets // (flows * len(senders))), netns=netns)
+                     for number, (netns, addr) in enumerate(senders)]
+        for process in processes:
+            same(0, process.wait(timeout=600), "the sender")
+    finally:
+        stop.set()
+        thread.join()
+    got = finish(receiver)
+    same(0, got["backwards"], f"out of order ({got}, {switched[0]} times switched)")
+    same(True, got["received"] > packets // 20 and switched[0] > 3, f"{got}, {switched[0]} times switched")
+    print(f"# {got['received']} packets in order, {switched[0]} times switched")
+
+
+def order_modes(world):
+    modes_in_turn = ("ring", "auto", "inline")
+
+    def switch(number):
+        world.set(poll=modes_in_turn[number % 3])
+        time.sleep(0.002)
+    done = world.change(lambda: order_of(world, switch))
+    same(True, 0 < done["rx-queued"] < done["rx-packets"], f"on both ways: {done}")
+
+
+def order_rps(world):
+    """Packets are spread by RPS, on the lower device and on the VNIC, which is switched on and off."""
+    write("/sys/class/net/wire0/queues/rx-0/rps_cpus", "3")
+
+    def switch(number):
+        world.set(poll=("auto", "ring")[number // 8 % 2])
+        sysfs("v1", "queues/rx-0/rps_cpus", "3" if number % 4 < 2 else "0", "kid")
+        time.sleep(0.01)
+    order_of(world, switch)
+
+
+def order_producers(world):
+    """From the wire and from this host at once."""
+    def switch(number):
+        world.set(poll=("ring", "auto")[number % 2], ring_size=(64, 4096)[number // 2 % 2])
+        time.sleep(0.002)
+    order_of(world, switch, (("out", "10.1.0.2"), ("tx", "10.1.0.2")))
+
+
+def threaded(world):
+    """With a thread for its NAPI a VNIC has all its packets there, and none passes it."""
+    def switch(number):
+        sysfs("v1", "threaded", str(number % 2), "kid")
+        time.sleep(0.01)
+    order_of(world, switch)
+    sysfs("v1", "threaded", "1", "kid")
+    done = world.change(lambda: world.ping(20))
+    same((20, 20), (done["rx-packets"], done["rx-queued"]), "by the ring")
+    same(True, "napi/v1" in run("ps", "-eo", "comm"), "a thread")
+    sysfs("v1", "threaded", "0", "kid")
+    time.sleep(0.1 * SLOW)
+    done = world.change(lambda: world.ping(20))
+    same(0, done["rx-queued"], "inline again")
+
+
+def merging(world):
+    """TCP from a sender without segmentation offload, through a wire that merges nothing."""
+    for netns, dev in (("out", "wire1"),):
+        run("ethtool", "-K", dev, "tso", "off", "gso", "off", netns=netns)
+    world.set(poll="ring")
+    server = world.start("iperf3", "-s", "-1", netns="kid")
+    time.sleep(0.3 * SLOW)
+    result = json.loads(run("iperf3", "-J", "-c", "10.1.0.2", "-t", "1", netns="out"))
+    same(True, result["end"]["sum_received"]["bytes"] > 1000000, "bytes received")
+    server.wait(timeout=10 * SLOW)
+
+
+def polled(world):
+    """A socket that polls busily finds the VNIC's NAPI."""
+    write("/proc/sys/net/core/busy_poll", "50")
+    write("/proc/sys/net/core/busy_read", "50")
+    try:
+        world.set(poll="ring")
+        order_of(world, lambda number: time.sleep(0.01), packets=20000)
+    finally:
+        write("/proc/sys/net/core/busy_poll", "0")
+        write("/proc/sys/net/core/busy_read", "0")
+
+
+def goes(world):
+    """A VNIC goes down, comes back, moves, and dies under a flood, with packets on its ring."""
+    for netns in ("out", "tx"):
+        world.start(ORDER, "send", "10.1.0.2", "7000", "2", "0", netns=netns)
+    world.set(poll="ring")
+    end = time.monotonic() + 2 * SLOW
+    while time.monotonic() < end:
+        ip("link", "set", "v1", "down", netns="kid")
+        ip("link", "set", "v1", "up", netns="kid")
+        run("ethtool", "-G", "v1", "rx", "64", netns="kid")
+    same(True, world.stats()["rx-packets"] > 0, "received")
+    ip("link", "del", "v1", netns="kid")
+
+
+TESTS = [
+    (modes, "POOL-1: packets go up inline or by the ring, as told"),
+    (credit, "POOL-7: past its credit a VNIC spends its own budget"),
+    (full, "POOL-7 POOL-8: a full ring drops at its tail and counts it"),
+    (bounds, "POOL-1: sizes of rings are checked and shown"),
+    (several, "POOL-1: several rings, each a queue with its NAPI"),
+    (order_modes, "POOL-1: nothing is overtaken while the ways are switched"),
+    (order_rps, "POOL-1: nothing is overtaken with RPS below and above"),
+    (order_producers, "POOL-1: nothing is overtaken with senders here and out there"),
+    (threaded, "POOL-1: a thread of its own"),
+    (merging, "POOL-1: what waits together is merged"),
+    (polled, "POOL-1: busy polling"),
+    (goes, "POOL-7: a VNIC goes with packets on its ring"),
+]
+
+if __name__ == "__main__":
+    run_all(TESTS, World)
