@@ -49,6 +49,11 @@ same 'vnic vlan 10 promisc own host on filter exact vnics 3 | "vlan":10,"promisc
 	vnic +1:2=10 +2:1=1 +3:1=1 +4:1=1 +5:4=3
 same 'vnic promisc unknown filter promisc | "promisc":"unknown","filter":"promisc",' \
 	vnic +2:1=77 +4:1=2
+same 'vnic poll ring ring-size 4096 | "poll":"ring","ring_size":4096,' vnic ring-size 4096 poll ring
+same 'vnic ring-size 64 | "ring_size":64,' vnic ring-size 64
+same 'vnic ring-size 65536 | "ring_size":65536,' vnic ring-size 65536
+same 'vnic poll auto ring-size 1024 | "poll":"auto","ring_size":1024,' vnic +6:1=0 +7:4=1024
+same 'vnic poll unknown | "poll":"unknown",' vnic +6:1=77 +7:2=9
 # Attributes too short to hold their value are left out, not read beyond.
 same 'vnic | ' vnic +1:1=10 +5:2=3 +2:0=0
 same 'etherstub host off | "host":false,' etherstub host off
@@ -60,8 +65,13 @@ refuse 'not ""' vnic vlan ''
 refuse '"vlan" needs a value' vnic vlan
 refuse 'must be "off", "own" or "all", not "on"' vnic promisc on
 refuse 'must be "off" or "on", not "1"' vnic host 1
+refuse 'must be "auto", "inline" or "ring", not "often"' vnic poll often
+refuse 'argument of "ring-size" must be a number from 64 to 65536, not "63"' vnic ring-size 63
+refuse 'not "65537"' vnic ring-size 65537
+refuse '"ring-size" needs a value' vnic ring-size
 refuse 'duplicate "host": "off" is the second value' vnic host on host off
 refuse 'duplicate "vlan": "2" is the second value' vnic vlan 1 vlan 2
+refuse 'duplicate "ring-size": "64" is the second value' vnic ring-size 64 ring-size 64
 refuse 'unknown option "vid"' vnic vid 10
 refuse 'Usage: ... vnic [ vlan VID ]' vnic help
 refuse 'unknown option "vlan"' etherstub vlan 10

@@ -10,6 +10,12 @@ static const char *const promisc_words[] = {
 	[VNIC_PROMISC_ALL] = "all",
 };
 
+static const char *const poll_words[] = {
+	[VNIC_POLL_AUTO] = "auto",
+	[VNIC_POLL_INLINE] = "inline",
+	[VNIC_POLL_RING] = "ring",
+};
+
 static const char *const filter_words[] = {
 	[VNIC_FILTER_NONE] = "none",
 	[VNIC_FILTER_EXACT] = "exact",
@@ -20,6 +26,7 @@ static void vnic_usage(FILE *f)
 {
 	fprintf(f,
 		"Usage: ... vnic [ vlan VID ] [ promisc { off | own | all } ] [ host { on | off } ]\n"
+		"                [ poll { auto | inline | ring } ] [ ring-size PACKETS ]\n"
 		"\n"
 		"vlan VID  the VLAN of the VNIC, 1-%d: its frames carry the tag on the wire\n"
 		"          and none inside. 0, the default: frames pass as they are.\n"
@@ -29,8 +36,14 @@ static void vnic_usage(FILE *f)
 		"          own  every broadcast and multicast frame of its VLAN (default)\n"
 		"          all  every frame of its VLAN: for a VNIC that is the port of a bridge\n"
 		"host      whether the host itself and the VNICs of this link reach each other.\n"
-		"          One setting for the whole link; on by default.\n",
-		VNIC_VLAN_MAX);
+		"          One setting for the whole link; on by default.\n"
+		"poll      how the VNIC gets packets from the wire:\n"
+		"          auto    inline, with the device below, up to a credit; else by its\n"
+		"                  rings (default)\n"
+		"          inline  inline, but for those behind packets that are on a ring\n"
+		"          ring    by its rings\n"
+		"ring-size PACKETS  how many may wait on each of its rings, %d-%d\n",
+		VNIC_VLAN_MAX, VNIC_RING_SIZE_MIN, VNIC_RING_SIZE_MAX);
 }
 
 static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
@@ -41,7 +54,7 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 
 	for (; args.argc > 0; args_advance(&args)) {
 		const char *key = *args.argv, *value;
-		unsigned long vid;
+		unsigned long vid, size;
 		int word;
 
 		if (!strcmp(key, "vlan")) {
@@ -67,6 +80,22 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 			if (word < 0)
 				return -1;
 			add_u8(n, IFLA_VNIC_HOST, word);
+		} else if (!strcmp(key, "poll")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_POLL, key, value))
+				return -1;
+			word = parse_word(key, value, poll_words,
+					  ARRAY_SIZE(poll_words));
+			if (word < 0)
+				return -1;
+			add_u8(n, IFLA_VNIC_POLL, word);
+		} else if (!strcmp(key, "ring-size")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_RING_SIZE, key, value) ||
+			    parse_number(key, value, VNIC_RING_SIZE_MIN,
+					 VNIC_RING_SIZE_MAX, &size))
+				return -1;
+			add_u32(n, IFLA_VNIC_RING_SIZE, size);
 		} else if (!strcmp(key, "help")) {
 			vnic_usage(stderr);
 			return -1;
@@ -81,7 +110,7 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 
 static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 {
-	__u32 count;
+	__u32 count, size;
 	__u16 vid;
 	__u8 byte;
 
@@ -100,6 +129,11 @@ static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 			  ARRAY_SIZE(filter_words));
 	if (attr_u32(tb[IFLA_VNIC_COUNT], &count))
 		show_uint(f, "vnics", count);
+	if (attr_u8(tb[IFLA_VNIC_POLL], &byte))
+		show_word(f, "poll", byte, poll_words,
+			  ARRAY_SIZE(poll_words));
+	if (attr_u32(tb[IFLA_VNIC_RING_SIZE], &size))
+		show_uint(f, is_json_context() ? "ring_size" : "ring-size", size);
 }
 
 static void vnic_print_help(struct link_util *lu, int argc, char **argv, FILE *f)

@@ -102,6 +102,11 @@ static inline void add_u16(struct nlmsghdr *n, int attr, __u16 value)
 	addattr_l(n, LINK_REQ_MAX, attr, &value, sizeof(value));
 }
 
+static inline void add_u32(struct nlmsghdr *n, int attr, __u32 value)
+{
+	addattr_l(n, LINK_REQ_MAX, attr, &value, sizeof(value));
+}
+
 static inline void show_uint(FILE *f, const char *key, unsigned int value)
 {
 	if (is_json_context())

@@ -264,6 +264,8 @@ impl Work<'_> {
             address: vnic.address,
             mtu: vnic.mtu,
             promisc: vnic.promisc,
+            poll: vnic.poll,
+            ring_size: vnic.ring_size,
             host,
             // Not before its policies are there.
             up: false,

@@ -50,6 +50,8 @@ pub fn add(link: &str, name: &str, words: &[String]) -> Result<(), Error> {
         address: settings.address,
         mtu: settings.mtu,
         promisc: settings.promisc,
+        poll: settings.poll,
+        ring_size: settings.ring_size,
         host: None,
         up: settings.up == Some(true),
     };

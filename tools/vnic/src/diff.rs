@@ -149,6 +149,8 @@ fn on_off(on: bool) -> &'static str {
 fn settings_words(settings: &Settings) -> String {
     let mode = settings.promisc.map(usize::from);
     let mode = mode.and_then(|mode| uapi::PROMISC.get(mode));
+    let way = settings.poll.map(usize::from);
+    let way = way.and_then(|way| uapi::POLL.get(way));
     let words = [
         settings.vlan.map(|vlan| format!("vlan {vlan}")),
         settings
@@ -156,6 +158,8 @@ fn settings_words(settings: &Settings) -> String {
             .map(|bytes| format!("address {}", attrs::mac(&bytes))),
         settings.mtu.map(|mtu| format!("mtu {mtu}")),
         mode.map(|mode| format!("promisc {mode}")),
+        way.map(|way| format!("poll {way}")),
+        settings.ring_size.map(|size| format!("ring-size {size}")),
         settings
             .up
             .map(|up| if up { "up" } else { "down" }.to_owned()),
@@ -179,6 +183,8 @@ impl fmt::Display for Step {
                     address: vnic.address,
                     mtu: vnic.mtu,
                     promisc: vnic.promisc,
+                    poll: vnic.poll,
+                    ring_size: vnic.ring_size,
                     up: vnic.up,
                     netns: None,
                     vlan: Some(vnic.vlan).filter(|vlan| *vlan != 0),
@@ -304,6 +310,8 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         address: differs(wanted.address, vnic.address),
         mtu: differs(wanted.mtu, vnic.mtu.unwrap_or(vnic.mtu_now)),
         promisc: differs(wanted.promisc, vnic.promisc),
+        poll: differs(wanted.poll, vnic.poll),
+        ring_size: differs(wanted.ring_size, vnic.ring_size),
         // What is absent is neither.
         up: differs(wanted.up, vnic.up).filter(|_| !vnic.absent),
         ..Settings::default()
@@ -312,6 +320,8 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         address: to.address.map(|_| vnic.address),
         mtu: to.mtu.map(|_| vnic.mtu.unwrap_or(vnic.mtu_now)),
         promisc: to.promisc.map(|_| vnic.promisc),
+        poll: to.poll.map(|_| vnic.poll),
+        ring_size: to.ring_size.map(|_| vnic.ring_size),
         up: to.up.map(|_| vnic.up),
         ..Settings::default()
     };
@@ -497,7 +507,7 @@ mod tests {
 
     const NIC: &str = "[[link]]\nname = \"nic0\"\nhost = true\n";
     const STUB: &str = "[[link]]\nname = \"stub0\"\nkind = \"etherstub\"\nhost = false\n";
-    const VNIC: &str = "[[vnic]]\nlink = \"nic0\"\nname = \"eth0\"\nnetns = \"web\"\nvlan = 10\naddress = \"02:00:00:00:00:01\"\nmtu = 1500\npromisc = \"own\"\nup = true\n";
+    const VNIC: &str = "[[vnic]]\nlink = \"nic0\"\nname = \"eth0\"\nnetns = \"web\"\nvlan = 10\naddress = \"02:00:00:00:00:01\"\nmtu = 1500\npromisc = \"own\"\npoll = \"auto\"\nring-size = 1024\nup = true\n";
 
     fn wanted(text: &str) -> Wanted {
         Wanted::parse(text).expect(text)
@@ -519,6 +529,8 @@ mod tests {
             mtu: Some(1500),
             mtu_now: 1500,
             promisc: 1,
+            poll: 0,
+            ring_size: 1024,
             up: true,
             policies: Vec::new(),
         }
@@ -580,7 +592,7 @@ mod tests {
         assert_eq!(
             vec![
                 "+ etherstub stub0 host off",
-                "+ vnic web/eth0 link nic0 vlan 10 address 02:00:00:00:00:01 mtu 1500 promisc own up",
+                "+ vnic web/eth0 link nic0 vlan 10 address 02:00:00:00:00:01 mtu 1500 promisc own poll auto ring-size 1024 up",
                 "+ policy web/eth0 owner all none",
             ],
             said(&text, &empty, false)
@@ -607,6 +619,19 @@ mod tests {
             ],
             said(&text, &state(vec![one]), false)
         );
+    }
+
+    #[test]
+    fn rings_are_changed_as_far_as_they_are_wanted() {
+        let mut one = vnic(1, web());
+        (one.poll, one.ring_size) = (2, 4096);
+        let state = state(vec![one]);
+        assert_eq!(
+            vec!["~ vnic web/eth0 poll auto ring-size 1024, was poll ring ring-size 4096"],
+            said(&format!("{NIC}{VNIC}"), &state, false)
+        );
+        let text = format!("{NIC}{VNIC}").replace("poll = \"auto\"\nring-size = 1024\n", "");
+        assert_eq!(Vec::<String>::new(), said(&text, &state, false));
     }
 
     #[test]

@@ -15,7 +15,10 @@ use crate::{
         Policy,
         Subject, //
     },
-    settings::vlan,
+    settings::{
+        ring_size,
+        vlan, //
+    },
     uapi,
     words::{
         mac,
@@ -82,6 +85,10 @@ struct VnicEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     promisc: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    poll: Option<String>,
+    #[serde(rename = "ring-size", default, skip_serializing_if = "Option::is_none")]
+    ring_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     up: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
@@ -119,6 +126,10 @@ pub struct WantedVnic {
     pub mtu: Option<u32>,
     /// The number of its promiscuous mode.
     pub promisc: Option<u8>,
+    /// The number of its way to get packets from the wire.
+    pub poll: Option<u8>,
+    /// How many packets may wait on each of its rings.
+    pub ring_size: Option<u32>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Its policies: these, and no others.
@@ -189,6 +200,9 @@ impl VnicEntry {
         let address = self.address.as_deref().map(mac);
         let promisc = self.promisc.as_deref();
         let promisc = promisc.map(|mode| position("promisc", mode, &uapi::PROMISC));
+        let poll = self.poll.as_deref();
+        let poll = poll.map(|way| position("poll", way, &uapi::POLL));
+        let ring_size = self.ring_size.map(ring_size);
         Ok(WantedVnic {
             policies: policies(&called, &self.policies)?,
             link: self.link,
@@ -199,6 +213,8 @@ impl VnicEntry {
             address: address.transpose().map_err(inside)?,
             mtu: self.mtu,
             promisc: promisc.transpose().map_err(inside)?,
+            poll: poll.transpose().map_err(inside)?,
+            ring_size: ring_size.transpose().map_err(inside)?,
             up: self.up,
         })
     }
@@ -219,6 +235,8 @@ impl From<&WantedVnic> for VnicEntry {
     fn from(vnic: &WantedVnic) -> Self {
         let promisc = vnic.promisc.map(usize::from);
         let promisc = promisc.and_then(|mode| uapi::PROMISC.get(mode));
+        let poll = vnic.poll.map(usize::from);
+        let poll = poll.and_then(|way| uapi::POLL.get(way));
         Self {
             link: vnic.link.clone(),
             name: vnic.name.clone(),
@@ -228,6 +246,8 @@ impl From<&WantedVnic> for VnicEntry {
             address: vnic.address.map(|bytes| attrs::mac(&bytes)),
             mtu: vnic.mtu,
             promisc: promisc.map(|mode| (*mode).to_owned()),
+            poll: poll.map(|way| (*way).to_owned()),
+            ring_size: vnic.ring_size,
             up: vnic.up,
             policies: written(&vnic.policies),
         }
@@ -357,6 +377,8 @@ absent = true
 address = \"02:00:00:00:00:04\"
 mtu = 1500
 promisc = \"own\"
+poll = \"ring\"
+ring-size = 64
 up = false
 
 [[vnic]]
@@ -367,6 +389,8 @@ vlan = 10
 address = \"02:00:00:00:00:01\"
 mtu = 1500
 promisc = \"own\"
+poll = \"auto\"
+ring-size = 1024
 up = true
 policies = [
     \"name vm1 ip 192.0.2.0/24 quota 2\",
@@ -417,6 +441,9 @@ name = \"v0\"
             (format!("{link}{vnic}vlan = 4095"), "4095"),
             (format!("{link}{vnic}address = \"x\""), "\"x\""),
             (format!("{link}{vnic}promisc = \"x\""), "\"x\""),
+            (format!("{link}{vnic}poll = \"x\""), "\"x\""),
+            (format!("{link}{vnic}ring-size = 63"), "65536, not \"63\""),
+            (format!("{link}{vnic}ring_size = 64"), "ring_size"),
             (format!("{link}{vnic}mtu = -1"), "mtu"),
             (
                 format!("{link}[[vnic]]\nlink = \"nic0\"\nname = \"a b\""),

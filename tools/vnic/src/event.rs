@@ -97,7 +97,7 @@ pub fn monitor(
 fn vnic_line(vnic: &Vnic) -> String {
     let link = vnic.link.as_ref().map(|link| format!(" link {link}"));
     format!(
-        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {}",
+        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}",
         vnic.full_name(),
         vnic.id,
         link.unwrap_or_default(),
@@ -105,7 +105,9 @@ fn vnic_line(vnic: &Vnic) -> String {
         vnic.address,
         vnic.mtu,
         vnic.state,
-        vnic.promisc
+        vnic.promisc,
+        vnic.poll,
+        vnic.ring_size
     )
 }
 

@@ -45,8 +45,8 @@ pub const HELP: &str = "SUBJECT is one of
   name NAME          whom vnic set --as names
 
 PARAM is one of
-  all, address, mtu, up, name, txqueuelen, master, vlan-device, features, ip, promisc, allmulti, groups, addresses;
-  for links also vnics
+  all, address, mtu, up, name, txqueuelen, master, vlan-device, features, ip, promisc, allmulti, groups, addresses,
+  rings; for links also vnics
 
 VALUES, without which every value is permitted:
   none               no value
@@ -543,6 +543,8 @@ mod tests {
             "user 4000000001 ip 192.0.2.0/24",
             "name vm1 ip 2001:db8::/64 quota 16",
             "name vm1 groups quota 8",
+            "owner rings",
+            "owner rings none",
             "user 4000000001 vnics quota 4",
         ] {
             let said = parsed(text).map_or_else(|error| error.to_string(), |own| own.to_string());
@@ -584,6 +586,7 @@ mod tests {
             ("owner mtu 5 6", "6"),
             ("owner mtu 192.0.2.0/24", "numbers"),
             ("owner address 1-2", "addresses"),
+            ("owner rings 192.0.2.1", "numbers"),
             ("owner address 192.0.2.1", "02:00"),
             ("owner ip 02:00:00:00:00:00/8", "192.0.2.0/24"),
             ("owner ip 192.0.2.0/33", "0 to 32"),

@@ -54,6 +54,10 @@ pub struct NewVnic<'a> {
     pub mtu: Option<u32>,
     /// The number of its promiscuous mode.
     pub promisc: Option<u8>,
+    /// The number of its way to get packets from the wire.
+    pub poll: Option<u8>,
+    /// How many packets may wait on each of its rings.
+    pub ring_size: Option<u32>,
     /// Whether the host reaches the VNICs of the link.
     pub host: Option<bool>,
     /// Whether it is up at once.
@@ -87,7 +91,9 @@ impl NewVnic<'_> {
         let data = Request::default()
             .with(new_vnic::VLAN, &self.vlan.to_ne_bytes())
             .maybe(new_vnic::PROMISC, self.promisc.map(|mode| [mode]))
-            .maybe(new_vnic::HOST, self.host.map(|on| [u8::from(on)]));
+            .maybe(new_vnic::HOST, self.host.map(|on| [u8::from(on)]))
+            .maybe(new_vnic::POLL, self.poll.map(|way| [way]))
+            .maybe(new_vnic::RING_SIZE, self.ring_size.map(u32::to_ne_bytes));
         let info = Request::default()
             .text(libc::IFLA_INFO_KIND, "vnic")
             .nest(libc::IFLA_INFO_DATA, &data);

@@ -15,19 +15,23 @@ use crate::{
 /// What can be said of a VNIC.
 pub const HELP: &str = "Settings:
   up, down
-  address MAC          not zero, no group address
-  mtu BYTES            from 68 to the link's MTU
-  promisc off|own|all  what promiscuous mode shows: nothing more, group frames, everything on the link
+  address MAC            not zero, no group address
+  mtu BYTES              from 68 to the link's MTU
+  promisc off|own|all    what promiscuous mode shows: nothing more, group frames, everything on the link
+  poll auto|inline|ring  how packets come from the wire: at once up to a credit, at once, by a ring
+  ring-size 64-65536     how many packets may wait on each ring
 
 The kernel changes all of them or none.";
 
 /// What can be said of a new VNIC.
 pub const NEW_HELP: &str = "Settings:
-  netns NAME|PID       where it is born
-  vlan 0-4094          0 is none
-  address MAC          not zero, no group address
-  mtu BYTES            from 68 to the link's MTU
-  promisc off|own|all  what promiscuous mode shows: nothing more, group frames, everything on the link
+  netns NAME|PID         where it is born
+  vlan 0-4094            0 is none
+  address MAC            not zero, no group address
+  mtu BYTES              from 68 to the link's MTU
+  promisc off|own|all    what promiscuous mode shows: nothing more, group frames, everything on the link
+  poll auto|inline|ring  how packets come from the wire: at once up to a credit, at once, by a ring
+  ring-size 64-65536     how many packets may wait on each ring
   up";
 
 /// Refuses a word that is there twice.
@@ -50,6 +54,10 @@ pub struct Settings {
     pub mtu: Option<u32>,
     /// The number of its promiscuous mode.
     pub promisc: Option<u8>,
+    /// The number of its way to get packets from the wire.
+    pub poll: Option<u8>,
+    /// How many packets may wait on each of its rings.
+    pub ring_size: Option<u32>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Where a new one is born.
@@ -67,6 +75,11 @@ impl Settings {
             "address" => self.address = Some(mac(words.value(word)?)?),
             "mtu" => self.mtu = Some(words.number(word, "a number of bytes")?),
             "promisc" => self.promisc = Some(words.one_of(word, &uapi::PROMISC)?),
+            "poll" => self.poll = Some(words.one_of(word, &uapi::POLL)?),
+            "ring-size" => {
+                let size = words.number(word, "a number from 64 to 65536")?;
+                self.ring_size = Some(ring_size(size)?);
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -116,6 +129,8 @@ impl Settings {
                 PROMISC_MODE,
                 self.promisc.map(|mode| u32::from(mode).to_ne_bytes()),
             )
+            .maybe(POLL, self.poll.map(|way| u32::from(way).to_ne_bytes()))
+            .maybe(RING_SIZE, self.ring_size.map(u32::to_ne_bytes))
             .maybe(UP, self.up.map(|up| [u8::from(up)]))
     }
 }
@@ -125,6 +140,18 @@ pub fn vlan(number: u16) -> Result<u16, Error> {
     match number {
         0..=4094 => Ok(number),
         _ => Error::usage(format!("vlan is a number up to 4094, not \"{number}\"")),
+    }
+}
+
+/// Refuses what no ring can be made to hold.
+pub fn ring_size(packets: u32) -> Result<u32, Error> {
+    match uapi::RING_SIZES.contains(&packets) {
+        true => Ok(packets),
+        false => Error::usage(format!(
+            "ring-size is a number from {} to {}, not \"{packets}\"",
+            uapi::RING_SIZES.start(),
+            uapi::RING_SIZES.end()
+        )),
     }
 }
 
@@ -170,10 +197,12 @@ mod tests {
             "up",
             "mtu 1400 down",
             "address 2:0:0:0:0:ff promisc all up mtu 68",
+            "poll auto ring-size 64",
+            "ring-size 65536 poll inline down",
         ] {
             assert!(Settings::of_vnic(&words(text)).is_ok(), "{text}");
         }
-        let text = "netns web vlan 10 address 2:0:0:0:0:1 mtu 1400 promisc all up";
+        let text = "netns web vlan 10 address 2:0:0:0:0:1 mtu 1400 promisc all poll ring ring-size 4096 up";
         assert!(Settings::of_new_vnic(&words(text)).is_ok());
         assert!(of_link(&words("host off")).is_ok());
     }
@@ -188,6 +217,14 @@ mod tests {
             ("up down", "down"),
             ("mtu 1400 mtu 1500", "mtu"),
             ("promisc some", "some"),
+            ("poll", "poll"),
+            ("poll often", "often"),
+            ("ring-size", "ring-size"),
+            ("ring-size many", "64 to 65536, not \"many\""),
+            ("ring-size 63", "64 to 65536, not \"63\""),
+            ("ring-size 65537", "64 to 65536, not \"65537\""),
+            ("ring-size 4294967296", "4294967296"),
+            ("ring-size 64 ring-size 64", "too many"),
             ("address 02:00:00:00:00", "02:00:00:00:00"),
             ("address 02:00:00:00:00:01:02", "02:00:00:00:00:01:02"),
             ("address 02:00:00:00:00:0x1", "0x1"),
@@ -198,7 +235,12 @@ mod tests {
             let said = refused(Settings::of_vnic(&words(text)));
             assert!(said.contains(name), "{text}: {said}");
         }
-        for (text, name) in [("vlan 4095", "4095"), ("vlan -1", "-1"), ("netns", "netns")] {
+        for (text, name) in [
+            ("vlan 4095", "4095"),
+            ("vlan -1", "-1"),
+            ("netns", "netns"),
+            ("ring-size 0", "\"0\""),
+        ] {
             let said = refused(Settings::of_new_vnic(&words(text)));
             assert!(said.contains(name), "{text}: {said}");
         }

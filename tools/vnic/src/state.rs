@@ -87,6 +87,10 @@ pub struct HasVnic {
     pub mtu_now: u32,
     /// The number of its promiscuous mode.
     pub promisc: u8,
+    /// The number of its way to get packets from the wire.
+    pub poll: u8,
+    /// How many packets may wait on each of its rings.
+    pub ring_size: u32,
     /// Whether it is up.
     pub up: bool,
     /// Its policies.
@@ -111,6 +115,7 @@ pub struct State {
 impl HasVnic {
     fn of(vnic: Vnic, names: &Names) -> Result<Self, Error> {
         let promisc = uapi::PROMISC.iter().position(|mode| *mode == vnic.promisc);
+        let poll = uapi::POLL.iter().position(|way| *way == vnic.poll);
         let address = vnic.default_address.as_ref().unwrap_or(&vnic.address);
         // A module without policies does not say what was given.
         let mtu = match &vnic.default_address {
@@ -136,6 +141,8 @@ impl HasVnic {
             promisc: promisc
                 .and_then(|mode| mode.try_into().ok())
                 .unwrap_or(u8::MAX),
+            poll: poll.and_then(|way| way.try_into().ok()).unwrap_or(u8::MAX),
+            ring_size: u32::try_from(vnic.ring_size).map_err(Error::trouble)?,
             policies: Vec::new(),
         })
     }
@@ -250,6 +257,9 @@ impl State {
                 address: Some(vnic.address),
                 mtu: vnic.mtu,
                 promisc: Some(vnic.promisc),
+                poll: Some(vnic.poll),
+                // A module without rings does not say how large they are.
+                ring_size: Some(vnic.ring_size).filter(|size| *size != 0),
                 up: Some(vnic.up),
                 policies: lasting(&format!("VNIC {called}"), &vnic.policies, &mut remarks),
             });

@@ -2,6 +2,8 @@
 
 //! Numbers and words of include/uapi/linux/vnic.h and vnic_link.h; a test compares them.
 
+use std::ops::RangeInclusive;
+
 /// The name of the family.
 pub const FAMILY: &str = "vnic";
 /// The group of events.
@@ -15,7 +17,7 @@ pub const SUBJECT_NAME_LEN: usize = 31;
 pub const SUBJECTS: [&str; 4] = ["owner", "netns", "user", "name"];
 
 /// What is asked for, in the order of enum vnic_param.
-pub const PARAMS: [&str; 18] = [
+pub const PARAMS: [&str; 19] = [
     "all",
     "address",
     "mtu",
@@ -34,6 +36,7 @@ pub const PARAMS: [&str; 18] = [
     "host",
     "timestamps",
     "vnics",
+    "rings",
 ];
 
 /// What VNICs sit on, in the order of enum vnic_link_kind.
@@ -42,6 +45,10 @@ pub const KINDS: [&str; 2] = ["nic", "etherstub"];
 pub const FILTERS: [&str; 3] = ["none", "exact", "promisc"];
 /// What promiscuous mode shows, in the order of enum vnic_promisc.
 pub const PROMISC: [&str; 3] = ["off", "own", "all"];
+/// How packets come from the wire, in the order of enum vnic_poll.
+pub const POLL: [&str; 3] = ["auto", "inline", "ring"];
+/// How many packets a ring can be made to hold.
+pub const RING_SIZES: RangeInclusive<u32> = 64..=65536;
 
 macro_rules! numbers {
     ($prefix:literal $type:ty: $($name:ident = $value:literal,)*) => {
@@ -108,6 +115,9 @@ pub mod vnic {
         DEFAULT_MTU = 16,
         SUBJECT_NAME = 17,
         DELETE = 18,
+        POLL = 19,
+        RING_SIZE = 20,
+        RINGS = 21,
     }
 }
 
@@ -174,7 +184,7 @@ pub mod stats {
     /// The counters, from the first attribute that is one.
     pub const FIRST: u16 = 3;
     /// Their names, in the order of their attributes.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 21] = [
         "rx_packets",
         "rx_bytes",
         "rx_local",
@@ -193,6 +203,9 @@ pub mod stats {
         "tx_drop_fanout",
         "tx_drop_nomem",
         "tx_drop_refused",
+        "rx_queued",
+        "rx_to_ring",
+        "rx_drop_ring",
     ];
 }
 
@@ -202,6 +215,8 @@ pub mod new_vnic {
         VLAN = 1,
         PROMISC = 2,
         HOST = 3,
+        POLL = 6,
+        RING_SIZE = 7,
     }
 }
 
@@ -217,13 +232,17 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    /// The enumerators of a header with their values.
-    fn enumerators(header: &str) -> HashMap<String, u64> {
+    fn text_of(header: &str) -> String {
         let path = format!(
             "{}/../../include/uapi/linux/{header}",
             env!("CARGO_MANIFEST_DIR")
         );
-        let text = std::fs::read_to_string(path).expect("the header");
+        std::fs::read_to_string(path).expect("the header")
+    }
+
+    /// The enumerators of a header with their values.
+    fn enumerators(header: &str) -> HashMap<String, u64> {
+        let text = text_of(header);
         let (mut found, mut next) = (HashMap::new(), 0);
         for line in text.lines().map(str::trim) {
             if line.starts_with("enum") {
@@ -280,6 +299,7 @@ mod tests {
             (&header, "VNIC_LINK_KIND_", &KINDS[..]),
             (&links, "VNIC_FILTER_", &FILTERS[..]),
             (&links, "VNIC_PROMISC_", &PROMISC[..]),
+            (&links, "VNIC_POLL_", &POLL[..]),
         ] {
             for (number, word) in (0..).zip(words) {
                 let name = format!("{prefix}{}", word.to_uppercase().replace('-', "_"));
@@ -288,6 +308,15 @@ mod tests {
             let there = header.keys().filter(|name| name.starts_with(prefix));
             let there = there.filter(|name| !name.ends_with("_MAX"));
             assert_eq!(words.len(), there.count(), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn limits_are_those_of_the_headers() {
+        let text = text_of("vnic_link.h");
+        for (name, value) in [("MIN", RING_SIZES.start()), ("MAX", RING_SIZES.end())] {
+            let wanted = format!("#define VNIC_RING_SIZE_{name} {value}");
+            assert!(text.lines().any(|line| line == wanted), "{wanted}");
         }
     }
 }

@@ -48,6 +48,13 @@ pub struct Vnic {
     pub state: &'static str,
     /// What it receives in promiscuous mode.
     pub promisc: String,
+    /// How it gets packets from the wire.
+    pub poll: String,
+    /// How many packets may wait on each of its rings.
+    pub ring_size: u64,
+    /// How many rings it has, if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rings: Option<u64>,
     /// Whether only its configuration is there.
     pub absent: bool,
     /// How many requests were denied.
@@ -87,6 +94,9 @@ impl Vnic {
                 (false, false) => "down",
             },
             promisc: word(&uapi::PROMISC, answer.number(PROMISC_MODE)),
+            poll: word(&uapi::POLL, answer.number(POLL)),
+            ring_size: answer.number(RING_SIZE).unwrap_or(0),
+            rings: answer.number(RINGS),
             absent,
             denied: answer.number(DENIED).unwrap_or(0),
             default_address: answer.mac(DEFAULT_ADDRESS),

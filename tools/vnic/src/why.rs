@@ -284,6 +284,10 @@ mod tests {
         let answer = Answer::of(request.bytes());
         assert_eq!(Some(&[192, 0, 2, 1][..]), answer.bytes(attr::BYTES));
         assert!(!answer.has(attr::SUBJECT));
+        let request = asked("rings 1 as owner").expect("a question");
+        let answer = Answer::of(request.bytes());
+        assert_eq!(Some(18), answer.number(attr::PARAM));
+        assert_eq!(Some(1), answer.number(attr::NUMBER));
     }
 
     #[test]
