@@ -18,7 +18,7 @@ world() {
 	etherstub host stub0
 	vnic host nic0 eth0 web address 02:00:00:00:00:01 : vlan 10
 	vnic host nic0 eth0 db address 02:00:00:00:00:02
-	vnic host stub0 v0 host address 02:00:00:00:00:03 : promisc all
+	vnic host stub0 v0 host address 02:00:00:00:00:03 : promisc all poll ring ring-size 4096
 }
 
 host() { in_ns host vnic "$@"; }
@@ -37,6 +37,8 @@ t_show() {
 	same 'eth0 web nic0 10 02:00:00:00:00:01 1500 down own' \
 		"$(host show -j web/eth0 | jq -r '.[0] | "\(.name) \(.netns) \(.link) \(.vlan) \(.address) \(.mtu) \(.state) \(.promisc)"')" JSON
 	same 'v0 null stub0 all' "$(host show -j v0 | jq -r '.[0] | "\(.name) \(.netns) \(.link) \(.promisc)"')" 'one that is here'
+	same 'auto 1024 1' "$(host show -j web/eth0 | jq -r '.[0] | "\(.poll) \(.ring_size) \(.rings)"')" 'rings as they come'
+	same 'ring:4096' "$(host show -po poll,ring_size v0)" 'rings as ip made them'
 	same "$(host show -j v0)" "$(host show -j "$(host show -j v0 | jq '.[0].id')")" 'by its number'
 	same 3 "$(host show -j | jq length)" 'all of them'
 	same 2 "$(host show --link nic0 -j | jq length)" 'those of a link'
@@ -64,6 +66,14 @@ t_set() {
 	host set web/eth0 mtu 1400 up address 02:00:00:00:00:11 promisc off
 	same '1400 02:00:00:00:00:11 off' "$(link web eth0 '"\(.mtu) \(.address) \(.linkinfo.info_data.promisc)"')" 'the device'
 	link web eth0 '.flags[]' | grep -qx UP
+	host set web/eth0 poll inline ring-size 64
+	same 'inline 64' "$(link web eth0 '.linkinfo.info_data | "\(.poll) \(.ring_size)"')" 'rings, as ip shows them'
+	same inline:64 "$(host show -po poll,ring_size web/eth0)" 'rings, as it shows them'
+	in_ns host ip -d link show dev v0 | grep -q 'poll ring ring-size 4096'
+	ip -n host link set dev v0 type vnic poll auto ring-size 65536
+	same auto:65536 "$(host show -po poll,ring_size v0)" 'rings, as ip set them'
+	in_ns host ethtool -G v0 rx 128
+	same 128 "$(host show -po ring_size v0)" 'as ethtool set it'
 	same '1400:up' "$(host show -po mtu,state web/eth0)" 'as it shows it'
 	host set "$(host show -po id db/eth0)" down mtu 1300
 	same 1300 "$(link db eth0 .mtu)" 'by its number'
@@ -72,7 +82,9 @@ t_set() {
 	taken=$(link host nic0 .address)
 	refused "$taken is the address of nic0" host set db/eth0 mtu 1200 up address "$taken"
 	refused '1500' host set db/eth0 address 02:00:00:00:00:99 mtu 9000
-	same '1300 02:00:00:00:00:02 down' "$(host show -j db/eth0 | jq -r '.[0] | "\(.mtu) \(.address) \(.state)"')" 'after the refusals'
+	refused '1500' host set db/eth0 poll ring ring-size 64 mtu 9000
+	same '1300 02:00:00:00:00:02 down auto 1024' \
+		"$(host show -j db/eth0 | jq -r '.[0] | "\(.mtu) \(.address) \(.state) \(.poll) \(.ring_size)"')" 'after the refusals'
 }
 
 t_refusals() {
@@ -82,6 +94,8 @@ t_refusals() {
 	refused 'no link lo' host link set lo host off
 	refused '1500' host set v0 mtu 9000
 	refused 'colour' host set v0 colour blue
+	refused 'ring-size is a number from 64 to 65536, not "63"' host set v0 ring-size 63
+	refused 'poll is one of auto, inline, ring, not "often"' host set v0 poll often
 	refused 'CAP_NET_ADMIN|no policy grants' in_ns web vnic set eth0 mtu 1400
 	refused 'no field "size"' host show -po size
 	status 1 in_ns web vnic set eth0 mtu 1400
@@ -132,9 +146,9 @@ t_make() {
 	ip -n host link add name nic0 up type dummy
 	host link add stub0
 	host add stub0 v0 address 02:00:00:00:00:03
-	host add nic0 eth0 netns web vlan 10 address 02:00:00:00:00:01 mtu 1400 promisc off up
-	same 'web:eth0:nic0:10:02\:00\:00\:00\:00\:01:1400:up:off' \
-		"$(host show -po netns,name,link,vlan,address,mtu,state,promisc web/eth0)" 'one that was made'
+	host add nic0 eth0 netns web vlan 10 address 02:00:00:00:00:01 mtu 1400 promisc off poll inline ring-size 65536 up
+	same 'web:eth0:nic0:10:02\:00\:00\:00\:00\:01:1400:up:off:inline:65536' \
+		"$(host show -po netns,name,link,vlan,address,mtu,state,promisc,poll,ring_size web/eth0)" 'one that was made'
 	refused 'ip netns add nowhere' host add nic0 v1 netns nowhere
 	refused 'no device nic9' host add nic9 v1
 	refused 'name of the new vnic is taken' host add stub0 v0
@@ -166,15 +180,23 @@ web/eth0:netns web:ip:192.0.2.0/24:2' "$(host policy show -po scope,subject,para
 	status 0 host why web/eth0 ip 192.0.2.1 as netns web
 	status 1 host why web/eth0 ip 198.51.100.1 as netns web
 	status 2 host why web/eth0 colour
+	status 1 host why web/eth0 rings 1 as owner
+	no in_ns web vnic set eth0 poll ring
+	same rings:1 "$(host why --last -po param,value web/eth0)" 'rings, denied'
+	host policy add db/eth0 owner rings
+	status 0 host why db/eth0 rings 1 as owner
+	in_ns db vnic set eth0 poll ring ring-size 128
+	ip -n db link set dev eth0 type vnic poll inline
+	same inline:128 "$(host show -po poll,ring_size db/eth0)" 'rings, by the owner'
 	status 0 host why --link nic0 vnics as user 4000000001
 	status 1 in_ns web vnic why eth0 mtu 1200
 	refused 'last' host why --link nic0 --last
 	# What was denied.
 	no ip -n web link set eth0 mtu 1200
-	same "web/eth0:mtu:1200:owner:web:$id" "$(host denied -po vnic,param,value,subject,netns,policy)" 'one request'
+	same "web/eth0:mtu:1200:owner:web:$id" "$(host denied -po vnic,param,value,subject,netns,policy | tail -n 1)" 'one request'
 	same 1200 "$(host why --last -po value web/eth0)" 'the last one'
 	refused 'no request for db/eth0' host why --last db/eth0
-	same 1 "$(host show -j web/eth0 | jq '.[0].denied')" 'counted'
+	same 2 "$(host show -j web/eth0 | jq '.[0].denied')" 'counted'
 	host policy add db/eth0 name vm1 mtu
 	host set db/eth0 mtu 1300 --as vm1
 	no host set db/eth0 address 02:00:00:00:00:99 --as vm1
@@ -188,7 +210,7 @@ t_document() {
 	world
 	host policy add web/eth0 owner mtu 1280-1450
 	host policy add --link nic0 user 4000000001 vnics quota 4
-	host set db/eth0 mtu 1400 up
+	host set db/eth0 mtu 1400 poll ring ring-size 2048 up
 	host set web/eth0 mtu 1450
 	host export "$text"
 	cat "$text"
@@ -200,11 +222,13 @@ t_document() {
 	same 0 "$(host show -j | jq length)" 'nothing was done'
 	host apply "$text"
 	host export | cmp - "$text"
-	same '02\:00\:00\:00\:00\:02:1400:up' "$(host show -po address,mtu,state db/eth0)" 'one that came back'
+	same '02\:00\:00\:00\:00\:02:1400:up:ring:2048' "$(host show -po address,mtu,state,poll,ring_size db/eth0)" 'one that came back'
 	# Changes, and what is not named.
 	vnic host stub0 v1 host
 	host set web/eth0 down mtu 1300
 	same "~ vnic web/eth0 mtu 1500, was mtu 1300" "$(host apply <(printf '[[link]]\nname = "nic0"\npolicies = ["user 4000000001 vnics quota 4"]\n[[vnic]]\nlink = "nic0"\nname = "eth0"\nnetns = "web"\nvlan = 10\nmtu = 1500\npolicies = ["owner mtu 1280-1450"]\n'))" 'a change'
+	host set web/eth0 poll ring ring-size 64
+	same '~ vnic web/eth0 mtu 1450 poll auto ring-size 1024, was mtu 1500 poll ring ring-size 64' "$(host apply "$text")" 'rings too'
 	host apply --prune "$text"
 	refused 'no VNIC v1' host show v1
 	# All of it or nothing, made devices too.
