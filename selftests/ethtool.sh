@@ -87,10 +87,16 @@ t_statistics_stub() {
 }
 
 t_channels() {
-	# One of each, as long as a VNIC has no rings of its own; it can be asked.
+	# One ring for each queue that the link receives by: a dummy has one.
 	host
-	in_ns a ethtool -l va
-	in_ns a ethtool -L va combined 1 || in_ns a ethtool -L va rx 1
+	same 1 "$(in_ns a ethtool -l va | sed -n 's/^Combined:[[:space:]]*//p' | tail -n 1)" "of a dummy"
+	vnic host eth0 vr a up numrxqueues 4 numtxqueues 4
+	same "4 4" "$(in_ns a ethtool -l vr | sed -n 's/^Combined:[[:space:]]*//p' | xargs)" "most and now"
+	in_ns a ethtool -L vr combined 2
+	same "4 2" "$(in_ns a ethtool -l vr | sed -n 's/^Combined:[[:space:]]*//p' | xargs)" "most and now, fewer"
+	if in_ns a ethtool -L vr combined 5; then same refused taken "more than it has"; fi
+	in_ns a ethtool -L vr combined 3
+	same "4 3" "$(in_ns a ethtool -l vr | sed -n 's/^Combined:[[:space:]]*//p' | xargs)" "most and now, more"
 }
 
 run t_driver 'SWITCH-1: who it is'

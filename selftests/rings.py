@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ORDER = "/tmp/order"
 NETDEV = os.path.join(os.environ["KSRC"], "Documentation/netlink/specs/netdev.yaml")
 # Packets of the tests for order; ORDER_PACKETS=10000000 for as many as one likes.
-PACKETS = int(os.environ.get("ORDER_PACKETS", 200000 // SLOW))
+PACKETS = int(os.environ.get("ORDER_PACKETS", 120000 // SLOW // SLOW))
 
 
 def run(*command, netns=None):
@@ -149,9 +149,11 @@ def full(world):
     try:
         world.set(poll="ring", ring_size=64)
         done = world.change(lambda: world.burst(500))
-        same((64, 436), (done["rx-packets"], done["rx-drop-ring"]), "received and dropped")
+        # It is polled in between, if more than one processor is at it.
+        got = done["rx-packets"], done["rx-drop-ring"]
+        same((500, True), (sum(got), 64 <= got[0] <= 256), f"received and dropped: {got}")
         shown = json.loads(ip("-s", "-j", "link", "show", "dev", "v1", netns="kid"))[0]["stats64"]["rx"]
-        same(True, shown["dropped"] >= 436, "shown by ip")
+        same(True, shown["dropped"] >= got[1], "shown by ip")
         world.set(ring_size=1024)
         done = world.change(lambda: world.burst(500))
         same((500, 0), (done["rx-packets"], done["rx-drop-ring"]), "with more room")
@@ -305,9 +307,17 @@ def merging(world):
     world.set(poll="ring")
     server = world.start("iperf3", "-s", "-1", netns="kid")
     time.sleep(0.3 * SLOW)
-    result = json.loads(run("iperf3", "-J", "-c", "10.1.0.2", "-t", "1", netns="out"))
-    same(True, result["end"]["sum_received"]["bytes"] > 1000000, "bytes received")
+    before = segments()
+    done = world.change(lambda: run("iperf3", "-c", "10.1.0.2", "-t", "1", netns="out"))
+    got = segments() - before, done["rx-packets"]
+    same(True, 10 < got[0] < 0.8 * got[1], f"segments and packets: {got}")
     server.wait(timeout=10 * SLOW)
+
+
+def segments():
+    """TCP segments as the stack in the namespace kid got them."""
+    lines = [line.split() for line in run("cat", "/proc/net/snmp", netns="kid").splitlines() if line.startswith("Tcp:")]
+    return int(dict(zip(*lines))["InSegs"])
 
 
 def polled(world):

@@ -121,6 +121,7 @@ fn lower_event(
         Event::Features => switch.for_each_vnic(rtnl, |vnic| {
             vnic.inherit_limits(lower, rtnl);
             request::authorized(rtnl, || vnic.update_features(rtnl));
+            vnic.data().follow_merging(rtnl);
         }),
         Event::Mtu => switch.for_each_vnic(rtnl, |vnic| Vnic::follow_mtu(vnic, lower.mtu(), rtnl)),
         Event::PreAddress => refuse_taken(switch, lower, info.new_address(), extack, rtnl)?,

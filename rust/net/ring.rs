@@ -50,6 +50,8 @@ pub(crate) struct Bounds {
     pub(crate) credit: u32,
     /// The same on a CPU that spends half of its time in softirq.
     pub(crate) credit_busy: u32,
+    /// Whether frames are merged here (GRO), as the device below does not do it.
+    pub(crate) merge: bool,
 }
 
 /// The rings of one device, while it is up.
@@ -188,6 +190,7 @@ fn set_bounds(ring: *mut bindings::vnic_ring, bounds: Bounds) {
             bounds.bytes,
             bounds.credit,
             bounds.credit_busy,
+            bounds.merge,
         )
     };
 }

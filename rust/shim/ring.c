@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rings: making them, polling them. What packets do with one is in ring.h. */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <net/gro.h>
@@ -23,23 +25,25 @@ struct vnic_ring *vnic_rings_alloc(unsigned int count)
 }
 
 /**
- * vnic_ring_limit - set the bounds of a ring
+ * vnic_ring_limit - set the bounds of a ring, and how it works
  * @ring: ring
  * @packets: how many may wait
  * @bytes: what they may have in memory (truesize)
  * @credit: how many frames from the wire go up inline in each jiffy on each
  *	CPU; 0 none, U32_MAX all, also if the ring is polled by a thread
  * @credit_busy: the same on a CPU that is busy with softirqs
+ * @merge: whether frames are merged here (GRO), as nobody else does it
  *
  * What waits already stays. Any context.
  */
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
-		     u32 credit, u32 credit_busy)
+		     u32 credit, u32 credit_busy, bool merge)
 {
 	WRITE_ONCE(ring->max_packets, packets);
 	WRITE_ONCE(ring->max_bytes, bytes);
 	WRITE_ONCE(ring->credit, credit);
 	WRITE_ONCE(ring->credit_busy, credit_busy);
+	WRITE_ONCE(ring->merge, merge);
 }
 
 /* Drops a list of frames. How many they were. */
@@ -138,6 +142,23 @@ static void vnic_ring_emptied(struct vnic_ring *ring)
 		smp_store_release(&ring->delivered, (u32)ring->taken);
 }
 
+/*
+ * Whether a frame is worth a try to merge it with others: TCP. For the rest the
+ * try costs more than all that a ring does.
+ */
+static bool vnic_ring_may_merge(const struct vnic_ring *ring,
+				const struct sk_buff *skb)
+{
+	if (!(ring->napi.dev->features & NETIF_F_GRO))
+		return false;
+	if (skb->protocol == htons(ETH_P_IP))
+		return skb_headlen(skb) >= sizeof(struct iphdr) &&
+		       ((struct iphdr *)skb->data)->protocol == IPPROTO_TCP;
+	return skb->protocol == htons(ETH_P_IPV6) &&
+	       skb_headlen(skb) >= sizeof(struct ipv6hdr) &&
+	       ((struct ipv6hdr *)skb->data)->nexthdr == IPPROTO_TCP;
+}
+
 /* Gives frames of a ring to the stack. */
 static int vnic_ring_poll(struct napi_struct *napi, int budget)
 {
@@ -154,7 +175,8 @@ static int vnic_ring_poll(struct napi_struct *napi, int budget)
 		ring->bytes += skb->len + ETH_HLEN;
 		WRITE_ONCE(ring->taken, ring->taken + vnic_ring_amount(skb));
 		/* A frame that is alone has none to be merged with. */
-		if (ring->gro && (done || ring->polled))
+		if (unlikely(READ_ONCE(ring->merge)) && (done || ring->polled) &&
+		    vnic_ring_may_merge(ring, skb))
 			napi_gro_receive(napi, skb);
 		else
 			netif_receive_skb(skb);

@@ -29,6 +29,7 @@ struct vnic_ring {
 	u32 credit_busy;
 	u16 index;
 	u16 count;		/* of the VNIC's rings, which are one array */
+	bool merge;		/* whether the lower device merges nothing */
 
 	/* The poll's; the rest reads. */
 	struct sk_buff *polled ____cacheline_aligned_in_smp;
@@ -38,7 +39,6 @@ struct vnic_ring {
 	 * them: what comes later may not overtake those between.
 	 */
 	u32 delivered;
-	bool gro;		/* whether frames may be merged */
 	u64 packets;		/* as counted elsewhere */
 	u64 bytes;
 	unsigned long spread_at;	/* jiffies when RPS was seen, or 0 */

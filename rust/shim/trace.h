@@ -14,6 +14,7 @@
 #define VNIC_DROP_NAMES					\
 	{ VNIC_RX_DROP_DOWN,		"rx_down" },	\
 	{ VNIC_RX_DROP_TOO_LONG,	"rx_too_long" },	\
+	{ VNIC_RX_DROP_RING,		"rx_ring" },	\
 	{ VNIC_RX_DROP_BACKLOG,		"rx_backlog" },	\
 	{ VNIC_RX_DROP_NOMEM,		"rx_nomem" },	\
 	{ VNIC_TX_DROP_SHORT,		"tx_short" },	\

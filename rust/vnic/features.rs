@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Offloads of a VNIC: what the lower device has, and what software does anyhow.
+//! Offloads of a VNIC: what the lower device has, and what software does anyhow. The core lets every
+//! device switch GRO.
 
 use super::Vnic;
 use crate::{
@@ -43,7 +44,10 @@ const POSSIBLE: Features = ALWAYS
 /// Of a new VNIC on `lower`.
 pub(super) fn of_new(lower: &NetDev) -> FeatureSet {
     FeatureSet {
-        features: (lower.features() & POSSIBLE) | ALWAYS | features::HW_VLAN_CTAG_FILTER,
+        features: (lower.features() & POSSIBLE)
+            | ALWAYS
+            | features::GRO
+            | features::HW_VLAN_CTAG_FILTER,
         changeable: features::LRO,
         vlan: (lower.vlan_features() & POSSIBLE) | (ALWAYS & !features::HW_VLAN_CTAG_TX),
     }
@@ -70,5 +74,7 @@ pub(super) fn fix(lower: &NetDev, wanted: Features) -> Features {
     let wanted = wanted | features::ALL_FOR_ALL;
     let below = lower.features() & (wanted | !features::LRO);
     let merged = features::increment(below, wanted, wanted);
-    (merged | ALWAYS | features::HW_VLAN_CTAG_FILTER) & POSSIBLE
+    // What the lower device does not merge, the VNIC's rings do.
+    let merging = wanted & features::GRO;
+    (merged | ALWAYS | merging | features::HW_VLAN_CTAG_FILTER) & POSSIBLE
 }

@@ -22,7 +22,10 @@ use crate::{
     },
     net::{
         counters::Counter,
-        netdev::Dev,
+        netdev::{
+            features::GRO,
+            Dev, //
+        },
         netlink::Extack,
         ring::Bounds,
         rtnl::Rtnl,
@@ -99,7 +102,7 @@ impl RingSettings {
         ))
     }
 
-    fn bounds(self) -> Bounds {
+    fn bounds(self, merge: bool) -> Bounds {
         let (credit, credit_busy) = match self.poll {
             Poll::Auto => (CREDIT, CREDIT_BUSY),
             Poll::Inline => (u32::MAX, u32::MAX),
@@ -110,6 +113,7 @@ impl RingSettings {
             bytes: RING_BYTES,
             credit,
             credit_busy,
+            merge,
         }
     }
 }
@@ -123,12 +127,22 @@ impl Vnic {
         }
     }
 
+    fn bounds(&self) -> Bounds {
+        let merged_below = self.switch.is_stub() || self.lower().features() & GRO != 0;
+        self.ring_settings().bounds(!merged_below)
+    }
+
+    /// What the lower device merges may have changed.
+    pub(crate) fn follow_merging(&self, rtnl: Rtnl<'_>) {
+        self.rings.set_bounds(self.bounds(), rtnl);
+    }
+
     /// Sets it, for packets from now on, and tells.
     pub(crate) fn change_rings(dev: &Dev<Self>, settings: RingSettings, rtnl: Rtnl<'_>) {
         let data = dev.data();
         data.poll.store(settings.poll as u8, Ordering::Relaxed);
         data.ring_size.store(settings.size, Ordering::Relaxed);
-        data.rings.set_bounds(settings.bounds(), rtnl);
+        data.rings.set_bounds(data.bounds(), rtnl);
         events::changed(dev, rtnl);
     }
 
@@ -160,8 +174,7 @@ impl Vnic {
         request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
         let data = dev.data();
         if dev.is_up() {
-            let bounds = data.ring_settings().bounds();
-            let dropped = data.rings.reopen(dev, count, bounds, rtnl)?;
+            let dropped = data.rings.reopen(dev, count, data.bounds(), rtnl)?;
             data.counters.add(Counter::RxDropDown, dropped.into());
         } else {
             dev.use_queues(count, rtnl)?;
@@ -175,7 +188,7 @@ impl Vnic {
 
     /// The VNIC goes up: one ring for each of its receive queues.
     pub(super) fn open_rings(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
-        self.rings.open(dev, self.ring_settings().bounds(), rtnl)
+        self.rings.open(dev, self.bounds(), rtnl)
     }
 
     /// The VNIC goes down: what waits is dropped.
