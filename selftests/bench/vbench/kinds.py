@@ -42,7 +42,7 @@ class Kind:
     # Has it no hook on any device's way out? Those that have are measured last.
     hookless = True
     # The scenarios that make sense for it.
-    scenarios = ("wire-child", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create")
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create")
     # One child sends, any other receives (a switch); else child i has a twin of its own (a cable).
     switch = True
 
@@ -105,9 +105,12 @@ class Ipvlan(Kind):
 
 
 class Vnic(Kind):
-    """On the wire; the host and its VNICs do not reach each other: no hook on the lower's way out."""
+    """
+    On the wire, frames from there inline; the host and its VNICs do not reach each other: no hook on the lower's way out. pktgen sends as
+    fast as it can, which with `poll auto` would be beyond a VNIC's credit.
+    """
     name = "vnic"
-    options = "host off"
+    options = "host off poll inline"
 
     def load(self):
         have_module(os.environ["VNIC_KO"])
@@ -120,7 +123,21 @@ class VnicHost(Vnic):
     """The default: the host reaches its VNICs over the same device."""
     name = "vnic+host"
     hookless = False
-    options = "host on"
+    options = "host on poll inline"
+
+
+class VnicRing(Vnic):
+    """Frames from the wire by rings."""
+    name = "vnic+ring"
+    options = "host off poll ring"
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "broadcast")
+
+
+class VnicAuto(Vnic):
+    """As it is by default: inline up to a credit, else by rings."""
+    name = "vnic+auto"
+    options = "host off"
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst")
 
 
 class VnicStub(Vnic):
@@ -284,4 +301,4 @@ class OpenVswitch(Kind):
 
 # In the order in which they are measured: every peer before the first VNIC with a hook on the lower.
 KINDS = {kind.name: kind for kind in (Veth, Netkit, NetkitRedirect, Macvlan, Ipvlan, Bridge, OpenVswitch,
-                                      Vnic, VnicStub, VnicHost)}
+                                      Vnic, VnicRing, VnicAuto, VnicStub, VnicHost)}

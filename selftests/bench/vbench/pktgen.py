@@ -27,6 +27,10 @@ class Flow:
     mode: str = "start_xmit"
     shared: bool = False
     size: int = 60
+    # Nanoseconds from one packet to the next; what is waited is not counted.
+    delay: int = 0
+    # So many references to one packet, one right after the other.
+    burst: int = 1
     # How many the device has to send on.
     queues: int = 1
 
@@ -60,8 +64,8 @@ def _configure(flow, cpu):
     name = flow.dev if cpu is None else f"{flow.dev}@{cpu}"
     queue = (cpu or 0) % flow.queues
     _write(f"kpktgend_{cpu or 0}", f"add_device {name}")
-    _write(name, f"count {flow.count}", "delay 0", "clone_skb 0", "burst 1", f"pkt_size {flow.size}",
-           f"flag {'' if flow.shared else '!'}SHARED", f"xmit_mode {flow.mode}",
+    _write(name, f"count {flow.count}", f"delay {flow.delay}", "clone_skb 0", "burst 1", f"pkt_size {flow.size}",
+           f"flag {'' if flow.shared else '!'}SHARED", f"xmit_mode {flow.mode}", f"burst {flow.burst}",
            f"dst_mac {flow.mac}", f"dst {flow.ip}", "src_min 10.127.255.254", "src_max 10.127.255.254",
            f"queue_map_min {queue}", f"queue_map_max {queue}", "udp_src_min 9", "udp_src_max 9", "udp_dst_min 9", "udp_dst_max 9")
     return name

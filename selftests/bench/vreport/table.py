@@ -4,6 +4,8 @@
 # Scenario → what it is called. Those of one group share a table.
 PACKETS = {
     "wire-child": "wire → child",
+    "wire-child-slow": "wire → child, 10,000 packets a second",
+    "wire-child-burst": "wire → child, 32 in a poll",
     "child-child": "child → child",
     "child-wire": "child → wire",
     "host-wire": "host → wire",
