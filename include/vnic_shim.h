@@ -122,7 +122,7 @@ void vnic_counters_add(struct vnic_counters __percpu *counters,
 struct vnic_ring *vnic_rings_alloc(unsigned int count);
 void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring);
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
-		     u32 credit, u32 credit_busy, bool merge);
+		     u32 credit, u32 credit_busy, bool merge, int weight);
 unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring);
 void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
 

@@ -52,6 +52,8 @@ pub(crate) struct Bounds {
     pub(crate) credit_busy: u32,
     /// Whether frames are merged here (GRO), as the device below does not do it.
     pub(crate) merge: bool,
+    /// How many frames a ring gives to the stack before others on the CPU have their turn, 1-64.
+    pub(crate) weight: u8,
 }
 
 /// The rings of one device, while it is up.
@@ -191,6 +193,7 @@ fn set_bounds(ring: *mut bindings::vnic_ring, bounds: Bounds) {
             bounds.credit,
             bounds.credit_busy,
             bounds.merge,
+            bounds.weight.into(),
         )
     };
 }

@@ -33,17 +33,20 @@ struct vnic_ring *vnic_rings_alloc(unsigned int count)
  *	CPU; 0 none, U32_MAX all, also if the ring is polled by a thread
  * @credit_busy: the same on a CPU that is busy with softirqs
  * @merge: whether frames are merged here (GRO), as nobody else does it
+ * @weight: how many frames it gives to the stack before others have their turn
  *
  * What waits already stays. Any context.
  */
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
-		     u32 credit, u32 credit_busy, bool merge)
+		     u32 credit, u32 credit_busy, bool merge, int weight)
 {
 	WRITE_ONCE(ring->max_packets, packets);
 	WRITE_ONCE(ring->max_bytes, bytes);
 	WRITE_ONCE(ring->credit, credit);
 	WRITE_ONCE(ring->credit_busy, credit_busy);
 	WRITE_ONCE(ring->merge, merge);
+	WRITE_ONCE(ring->weight, weight);
+	WRITE_ONCE(ring->napi.weight, weight);
 }
 
 /* Drops a list of frames. How many they were. */
@@ -173,7 +176,8 @@ static int vnic_ring_poll(struct napi_struct *napi, int budget)
 		ring->polled = skb->next;
 		skb_mark_not_on_list(skb);
 		ring->bytes += skb->len + ETH_HLEN;
-		WRITE_ONCE(ring->taken, ring->taken + vnic_ring_amount(skb));
+		smp_store_release(&ring->taken,
+				  ring->taken + vnic_ring_amount(skb));
 		/* A frame that is alone has none to be merged with. */
 		if (unlikely(READ_ONCE(ring->merge)) && (done || ring->polled) &&
 		    vnic_ring_may_merge(ring, skb))
@@ -195,6 +199,7 @@ static int vnic_ring_poll(struct napi_struct *napi, int budget)
 void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring)
 {
 	netif_napi_add_config(dev, &ring->napi, vnic_ring_poll, ring->index);
+	ring->napi.weight = ring->weight;
 	napi_enable(&ring->napi);
 	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX,
 			     &ring->napi);

@@ -42,6 +42,7 @@ struct vnic_ring {
 	u64 packets;		/* as counted elsewhere */
 	u64 bytes;
 	unsigned long spread_at;	/* jiffies when RPS was seen, or 0 */
+	int weight;
 	struct napi_struct napi;
 };
 
@@ -60,13 +61,17 @@ static __always_inline bool vnic_ring_exceeds(const struct vnic_ring *ring,
 	       (u32)(amount >> 32) > READ_ONCE(ring->max_bytes);
 }
 
-/* Whether a ring is too full, after a look at what was really taken off. */
-static noinline bool vnic_ring_full(struct vnic_ring *ring, u64 appended)
+/*
+ * Whether a ring is too full, after a look at what was really taken off. That
+ * may be more than there was when the caller added his own, so `appended` is
+ * read again, and later.
+ */
+static noinline bool vnic_ring_full(struct vnic_ring *ring)
 {
-	u64 taken = READ_ONCE(ring->taken);
+	u64 taken = smp_load_acquire(&ring->taken);
 
 	WRITE_ONCE(ring->known_taken, taken);
-	return vnic_ring_exceeds(ring, appended - taken);
+	return vnic_ring_exceeds(ring, atomic64_read(&ring->appended) - taken);
 }
 
 /**
@@ -87,7 +92,7 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	appended = atomic64_add_return(amount, &ring->appended);
 	if (unlikely(vnic_ring_exceeds(ring, appended -
 				       READ_ONCE(ring->known_taken))) &&
-	    vnic_ring_full(ring, appended))
+	    vnic_ring_full(ring))
 		goto refuse;
 	if (ring->count > 1)
 		skb_record_rx_queue(skb, ring->index);

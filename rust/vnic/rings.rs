@@ -67,6 +67,10 @@ const CREDIT: u32 = 256;
 /// to others.
 const CREDIT_BUSY: u32 = 32;
 
+/// How many frames a ring gives to the stack in a turn. The NIC has 64: it is emptied before the rings of
+/// those are that are flooded, so that these drop, and not the NIC, where it would be anybody's frame.
+const WEIGHT: u8 = 16;
+
 /// Bytes of memory that packets on one ring may have.
 const RING_BYTES: u32 = 16 << 20;
 
@@ -114,6 +118,7 @@ impl RingSettings {
             credit,
             credit_busy,
             merge,
+            weight: WEIGHT,
         }
     }
 }
