@@ -200,6 +200,9 @@ void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring)
 {
 	netif_napi_add_config(dev, &ring->napi, vnic_ring_poll, ring->index);
 	ring->napi.weight = ring->weight;
+	/* Packets of the ring that was there before may still be on their way. */
+	if (vnic_ring_spreads(ring))
+		ring->delivered--;
 	napi_enable(&ring->napi);
 	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX,
 			     &ring->napi);

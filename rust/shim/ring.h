@@ -108,6 +108,7 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	return true;
 
 refuse:
+	skb_mark_not_on_list(skb);
 	atomic64_sub(amount, &ring->appended);
 	return false;
 }
