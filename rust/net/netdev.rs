@@ -200,6 +200,12 @@ impl NetDev {
         unsafe { (*self.as_ptr()).real_num_rx_queues }
     }
 
+    /// How many transmit queues it uses.
+    pub(crate) fn tx_queues(&self) -> u32 {
+        // SAFETY: A field of a live device, written whole.
+        unsafe { ptr::addr_of!((*self.as_ptr()).real_num_tx_queues).read_volatile() }
+    }
+
     /// Lets it use `count` of its queues in each direction, as far as it has them.
     pub(crate) fn use_queues(&self, count: u16, _rtnl: Rtnl<'_>) -> Result {
         // SAFETY: A live device, under RTNL.

@@ -53,12 +53,10 @@ impl<T: Ethtool> Adapter<T> {
         _queue: c_int,
         tx: *mut bindings::netdev_queue_stats_tx,
     ) {
-        // SAFETY: By the safety requirements; a number that is written under RTNL.
-        if unsafe { (*dev).real_num_tx_queues } == 1 {
-            // SAFETY: By the safety requirements.
-            let (dev, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *tx) };
-            fill_tx(tx, Some(&dev.data().counters().sums(dev)));
-        }
+        // SAFETY: By the safety requirements.
+        let (dev, tx) = unsafe { (Dev::<T>::from_raw(dev), &mut *tx) };
+        let sums = dev.data().counters().sums(dev);
+        fill_tx(tx, (dev.tx_queues() == 1).then_some(&sums));
     }
 
     /// What belongs to no queue; the core adds what the queues have.
@@ -67,8 +65,6 @@ impl<T: Ethtool> Adapter<T> {
         rx: *mut bindings::netdev_queue_stats_rx,
         tx: *mut bindings::netdev_queue_stats_tx,
     ) {
-        // SAFETY: As in `tx`.
-        let queues_tx = unsafe { (*dev).real_num_tx_queues };
         // SAFETY: By the safety requirements.
         let (dev, rx, tx, rtnl) = unsafe {
             (
@@ -88,7 +84,7 @@ impl<T: Ethtool> Adapter<T> {
                 rx.bytes = rx.bytes.saturating_sub(bytes);
             }
         }
-        fill_tx(tx, (queues_tx != 1).then_some(&sums));
+        fill_tx(tx, (dev.tx_queues() != 1).then_some(&sums));
     }
 }
 

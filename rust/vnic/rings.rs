@@ -63,9 +63,9 @@ impl Poll {
 /// 64,000 a second.
 const CREDIT: u32 = 256;
 
-/// The same on a CPU that spends half of its time in softirq: 8,000 a second, which leaves even a slow one
+/// The same on a CPU that spends half of its time in softirq: 2,000 a second, which leaves even a slow one
 /// to others.
-const CREDIT_BUSY: u32 = 32;
+const CREDIT_BUSY: u32 = 8;
 
 /// How many frames a ring gives to the stack in a turn. The NIC has 64: it is emptied before the rings of
 /// those are that are flooded, so that these drop, and not the NIC, where it would be anybody's frame.

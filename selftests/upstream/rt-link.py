@@ -28,6 +28,12 @@ SETS = """\
       -
         name: count
         type: u32
+      -
+        name: poll
+        type: u8
+      -
+        name: ring-size
+        type: u32
   -
     name: linkinfo-etherstub-attrs
     name-prefix: ifla-etherstub-
