@@ -347,7 +347,8 @@ V0 = (lambda: add("vnic", "v0", "w0"),)
 V0_UP = V0 + (lambda: change("v0", on=IFF_UP),)
 STUB = (lambda: add("etherstub", "s0"),)
 BOXED = (lambda: add("vnic", "v0", "w0", attributes=nl.number(nl.IFLA_NET_NS_FD, NAMESPACES[BOX])),)
-THREE = V0 + (lambda: add("vnic", "v1", "w0"), lambda: add("vnic", "v2", "w0"), lambda: policy_add("v2", param("mtu")))
+# v0 was up before: the first time changes its queueing discipline for good.
+THREE = V0_UP + (lambda: change("v0", off=IFF_UP), lambda: add("vnic", "v1", "w0"), lambda: add("vnic", "v2", "w0"), lambda: policy_add("v2", param("mtu")))
 # What is kept of v0 after its container deleted it.
 ABSENT = BOXED + (lambda: policy_add("v0", param("mtu")), lambda: policy_add("v0", param("promisc"), attr(nl.P_NOTHING, b"")),
                   lambda: Inside(lambda: delete("v0")))
