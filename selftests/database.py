@@ -684,6 +684,13 @@ def whole(world):
     # What a container may change does not keep the manager from his transaction, nor do other namespaces' managers.
     for up in (0, 1):
         same_error(0, world.asks(up=up), "permitted")
+    policy = world.grant(param="mtu")
+    seen = generation()
+    same_error(0, world.asks(mtu=1290), "permitted by the family")
+    same_error(0, world.web.status(r.rtnl_mtu, world.dev(), 1291), "permitted by rtnetlink")
+    same(seen, generation(), "generation after changes by the container")
+    world.take(policy)
+    seen = generation()
     ip("-n", "other", "link", "add", "stub9", "type", "etherstub")
     ip("-n", "other", "link", "del", "stub9")
     same(seen, generation(), "generation after changes by others")

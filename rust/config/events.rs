@@ -90,8 +90,8 @@ fn agree(dev: &Dev<Vnic>, event: Event, rtnl: Rtnl<'_>) {
         }
         _ => {}
     }
-    if manager && matches!(event, Event::Mtu | Event::Address | Event::Name) {
-        database::touch(data.lower().net(), rtnl);
+    if matches!(event, Event::Mtu | Event::Address | Event::Name) {
+        request::count_change(dev, rtnl);
     }
 }
 

@@ -95,6 +95,14 @@ pub(crate) fn caller(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Who {
     }
 }
 
+/// The calling task changed something of a VNIC: that counts if it is the manager of its link. What was
+/// allowed before ([`authorized`]) is counted where it was, and not for a subject.
+pub(crate) fn count_change(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
+    if !is_authorized(rtnl) && matches!(caller(dev, rtnl), Who::Manager) {
+        database::touch(dev.data().lower().net(), rtnl);
+    }
+}
+
 /// Whether `value` is one that everyone may return to: what is, or what the manager gave. Whatever
 /// else there was is had by a policy or, when that is gone, not again.
 fn is_return(dev: &Dev<Vnic>, param: Param, value: &Value, rtnl: Rtnl<'_>) -> bool {

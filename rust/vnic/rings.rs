@@ -10,11 +10,8 @@
 use super::Vnic;
 use crate::{
     config::{
-        database, events,
-        request::{
-            self,
-            Who, //
-        },
+        events,
+        request, //
     },
     logic::permission::{
         Param,
@@ -162,9 +159,7 @@ impl Vnic {
             return Ok(());
         }
         request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
-        if matches!(request::caller(dev, rtnl), Who::Manager) {
-            database::touch(dev.data().lower().net(), rtnl);
-        }
+        request::count_change(dev, rtnl);
         Self::change_rings(dev, settings, rtnl);
         Ok(())
     }
@@ -184,9 +179,7 @@ impl Vnic {
         } else {
             dev.use_queues(count, rtnl)?;
         }
-        if matches!(request::caller(dev, rtnl), Who::Manager) {
-            database::touch(data.lower().net(), rtnl);
-        }
+        request::count_change(dev, rtnl);
         events::changed(dev, rtnl);
         Ok(())
     }
