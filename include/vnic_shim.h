@@ -40,6 +40,10 @@ enum vnic_counter {
 	VNIC_RX_DROP_RING,	/* the VNIC's ring was full */
 	VNIC_RX_DROP_BACKLOG,	/* the CPU's backlog was full */
 	VNIC_RX_DROP_NOMEM,
+	VNIC_RX_DROP_POOL,	/* longer than what the VNIC's pool can store */
+	VNIC_RX_PARKED,		/* times that a ring was parked: for want of
+				 * memory in the pool
+				 */
 	VNIC_TX_DROP_SHORT,	/* no complete Ethernet header */
 	VNIC_TX_DROP_MISS,	/* no such address, and no wire to try */
 	VNIC_TX_DROP_UPLINK,	/* refused by the lower device or its qdisc */
@@ -120,11 +124,47 @@ void vnic_counters_add(struct vnic_counters __percpu *counters,
 
 /* ring.c: rings of received frames, each with its own NAPI. */
 struct vnic_ring *vnic_rings_alloc(unsigned int count);
-void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring);
+void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate);
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
-		     u32 credit, u32 credit_busy, bool merge, int weight);
+		     u32 credit, u32 credit_busy, bool merge, int weight,
+		     u32 threshold);
+u32 vnic_ring_overflows(struct vnic_ring *ring, u32 threshold);
+u64 vnic_ring_waiting(const struct vnic_ring *ring);
 unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring);
+void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate);
+
+/*
+ * In Rust: may *@skb, the first frame of a ring, go on to the stack? Softirq;
+ * nobody else uses @gate. Another frame may be put in its place.
+ *
+ * Return: 0 if so; how long to wait before it is asked again, in ns; with
+ * VNIC_GATE_PARK if nobody knows how long it will be; VNIC_GATE_GONE if the
+ * frame was dropped.
+ */
+#define VNIC_GATE_PARK (1ULL << 63)
+#define VNIC_GATE_GONE U64_MAX
+u64 vnic_gate_admit(void *gate, struct sk_buff **skb);
 void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
+
+/* pool.c: memory for packets. */
+
+/* A slot: what packets start in. How much of it is for what. */
+#define VNIC_SLOT_SIZE 2048U
+#define VNIC_SLOT_MAC 64U
+#define VNIC_SLOT_DATA 1600U
+
+struct page *vnic_page_alloc(u32 refs, void **address);
+u32 vnic_page_refs(const struct page *page);
+void vnic_page_ref_add(struct page *page, u32 refs);
+void vnic_page_put(struct page *page, u32 refs);
+u64 vnic_now(void);
+u64 vnic_total_pages(void);
+struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot,
+			       struct page *const *pages);
+void vnic_chores_soon(u32 delay);
+void vnic_chores_stop(void);
+/* In Rust. Process context. Return: after how many ms it is to be called again, or 0. */
+u32 vnic_chores(void);
 
 /* netdev.c: devices, under RTNL. */
 void vnic_netdev_setup(struct net_device *dev);

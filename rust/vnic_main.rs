@@ -10,6 +10,7 @@ mod config;
 mod link;
 mod logic;
 mod net;
+mod pool;
 mod switch;
 mod vnic;
 
@@ -52,12 +53,14 @@ struct Module {
     family: genl::Registration,
     namespaces: netns::Registration,
     database: database::Guard,
+    pools: pool::Guard,
 }
 
 impl kernel::InPlaceModule for Module {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         // Made in this order: the kinds last, so that no device exists before we hear of events.
         try_pin_init!(Self {
+            pools: pool::Guard,
             database: database::Guard,
             namespaces: netns::Registration::new()?,
             family: genl::Registration::new()?,

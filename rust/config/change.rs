@@ -37,9 +37,12 @@ use crate::{
         rtnl::Rtnl,
         uapi, //
     },
+    pool::Pool,
     switch::Switch,
     vnic::{
+        named_pool,
         Poll,
+        PoolChange,
         Promisc,
         RingSettings,
         Vnic, //
@@ -115,7 +118,7 @@ pub(super) fn link(request: &Request<'_>, switch: &Arc<Switch>, rtnl: Rtnl<'_>) 
 }
 
 /// What may be changed of a VNIC; `None` stays as it is.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Settings {
     address: Option<MacAddr>,
     mtu: Option<u32>,
@@ -123,12 +126,23 @@ pub(super) struct Settings {
     promisc: Option<Promisc>,
     poll: Option<Poll>,
     ring_size: Option<u32>,
+    /// `Some(None)`: none.
+    pool: Option<Option<Arc<Pool>>>,
 }
 
 impl Settings {
-    /// What a request asks for. The form of the attributes was checked by their policy.
-    pub(super) fn of(attrs: Attrs<'_>) -> Self {
-        Self {
+    /// What a request asks for `dev`. The form of the attributes was checked by their policy.
+    pub(super) fn of(
+        attrs: Attrs<'_>,
+        dev: &Dev<Vnic>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Self> {
+        let pool = match attrs.get(uapi::VNIC_A_POOL) {
+            Some(attr) => Some(named_pool(&attr, dev.data().lower(), extack, rtnl)?),
+            None => None,
+        };
+        Ok(Self {
             address: attrs.get(uapi::VNIC_A_ADDRESS).and_then(|attr| attr.mac()),
             mtu: attrs.get(uapi::VNIC_A_MTU).map(|attr| attr.u32()),
             up: attrs.get(uapi::VNIC_A_UP).map(|attr| attr.u8() != 0),
@@ -139,7 +153,8 @@ impl Settings {
                 .get(uapi::VNIC_A_POLL)
                 .and_then(|attr| Poll::of(u8::try_from(attr.u32()).ok()?)),
             ring_size: attrs.get(uapi::VNIC_A_RING_SIZE).map(|attr| attr.u32()),
-        }
+            pool,
+        })
     }
 
     /// What `dev` has now, of what `self` is about to change.
@@ -166,6 +181,9 @@ impl Settings {
         }
         if self.poll.is_some() || self.ring_size.is_some() {
             ask(Param::Rings, Value::Number(1))?;
+        }
+        if self.pool.is_some() {
+            ask(Param::Pool, Value::Number(1))?;
         }
         match self.up {
             Some(up) if up != dev.is_up() => ask(Param::Up, Value::Number(up.into())),
@@ -235,10 +253,11 @@ impl Settings {
     ) -> Result<Change<'a>> {
         self.ask(who, dev, extack, rtnl)?;
         self.check(dev, extack, rtnl)?;
-        let change = Change {
+        let mut change = Change {
             dev,
             who,
-            wanted: *self,
+            wanted: self.clone(),
+            pool: None,
             before: self.present(dev),
             filter: self
                 .address
@@ -247,7 +266,13 @@ impl Settings {
             wanted_mtu: dev.data().wanted_mtu(rtnl),
             record: dev.data().record(rtnl),
         };
-        let applied = request::authorized(rtnl, || self.apply(dev, extack, rtnl));
+        // Before it may go up, with the rings of the pool.
+        let pooled = self.pool.as_ref().map_or(Ok(()), |pool| {
+            change.pool = Some(Vnic::change_pool(dev, pool.clone(), extack, rtnl)?);
+            Ok(())
+        });
+        let applied =
+            pooled.and_then(|()| request::authorized(rtnl, || self.apply(dev, extack, rtnl)));
         if let Err(error) = applied {
             change.undo(rtnl);
             return Err(error);
@@ -262,6 +287,7 @@ pub(super) struct Change<'a> {
     dev: &'a Dev<Vnic>,
     who: Who,
     wanted: Settings,
+    pool: Option<PoolChange>,
     before: Settings,
     /// The old address, for which the lower device's filter stays open: going back to it needs no memory.
     filter: Option<MacAddr>,
@@ -272,7 +298,10 @@ pub(super) struct Change<'a> {
 
 impl Change<'_> {
     /// Makes it last. Cannot fail.
-    pub(super) fn commit(&self, rtnl: Rtnl<'_>) {
+    pub(super) fn commit(mut self, rtnl: Rtnl<'_>) {
+        if let Some(pool) = self.pool.take() {
+            pool.commit(self.dev, rtnl);
+        }
         request::authorized(rtnl, || self.wanted.finish(self.dev, rtnl));
         Vnic::release_filter(self.dev, self.filter, rtnl);
         match self.who {
@@ -283,7 +312,7 @@ impl Change<'_> {
     }
 
     /// Makes everything as it was, in the reverse order. Takes no memory of ours.
-    pub(super) fn undo(&self, rtnl: Rtnl<'_>) {
+    pub(super) fn undo(mut self, rtnl: Rtnl<'_>) {
         let dev = self.dev;
         let result = request::authorized(rtnl, || {
             if self.before.up == Some(false) && dev.is_up() {
@@ -291,10 +320,13 @@ impl Change<'_> {
             }
             let before = Settings {
                 up: None,
-                ..self.before
+                ..self.before.clone()
             };
             before.apply(dev, &mut Extack::none(), rtnl)
         });
+        if let Some(pool) = self.pool.take() {
+            pool.undo(dev, rtnl);
+        }
         // Each value was there a moment ago; somebody who refuses it now is beyond us.
         if result.is_err() {
             pr_warn!("{}: not all is again as it was\n", dev.name());
@@ -316,7 +348,7 @@ impl Change<'_> {
 /// Changes a VNIC.
 pub(super) fn vnic(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Result {
     let who = sender(request, dev, rtnl)?;
-    let wanted = Settings::of(request.attrs());
+    let wanted = Settings::of(request.attrs(), dev, &mut request.extack(), rtnl)?;
     let change = wanted.change(who, dev, &mut request.extack(), rtnl)?;
     change.commit(rtnl);
     Ok(())

@@ -174,6 +174,8 @@ pub(crate) struct Absent {
     pub(crate) promisc: Option<Promisc>,
     /// What was set of its rings.
     pub(crate) rings: RingSettings,
+    /// Its pool.
+    pub(crate) pool: Name,
     /// What the database knew.
     pub(crate) record: Record,
 }
@@ -401,6 +403,7 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
         vid: data.vid(),
         promisc: data.promisc(),
         rings: data.ring_settings(),
+        pool: data.pool(rtnl).map_or(Name::NONE, |pool| pool.name()),
         record: data.record(rtnl),
     };
     let kept = !absent.record.forget

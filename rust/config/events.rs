@@ -27,6 +27,7 @@ use crate::{
         notifier::Event,
         rtnl::Rtnl, //
     },
+    pool::Pool,
     switch::Switch,
     vnic::Vnic,
 };
@@ -124,6 +125,30 @@ pub(crate) fn link_changed(switch: &Switch, rtnl: Rtnl<'_>) {
         rtnl,
         |message| show::link(switch, rtnl, message),
     );
+}
+
+/// Something happened to a pool; told in the host's first namespace, `net`.
+pub(super) fn pool(command: Command, pool: &Pool, net: Net<'_>, rtnl: Rtnl<'_>) {
+    genl::notify(net, Listeners::Config, command, rtnl, |message| {
+        show::pool(pool, rtnl, message)
+    });
+}
+
+/// The host pool changed, likewise.
+pub(super) fn host_pool(net: Net<'_>, rtnl: Rtnl<'_>) {
+    let command = Command::PoolChange;
+    genl::notify(net, Listeners::Config, command, rtnl, |message| {
+        show::host_pool(rtnl, message)
+    });
+}
+
+/// A ring of a VNIC in a pool dropped so many packets. Told where the link is: in the first namespace.
+pub(crate) fn overflow(dev: &Dev<Vnic>, ring: u16, packets: u32, pool: &Pool, rtnl: Rtnl<'_>) {
+    let net = dev.data().lower().net();
+    let command = Command::Overflow;
+    genl::notify(net, Listeners::Overflow, command, rtnl, |message| {
+        show::overflow(dev, (ring, packets), pool, message)
+    });
 }
 
 fn tell_link(dev: &Dev<Vnic>, command: Command, rtnl: Rtnl<'_>) {

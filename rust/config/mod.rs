@@ -8,6 +8,7 @@ mod change;
 pub(crate) mod database;
 pub(crate) mod events;
 mod policy;
+mod pools;
 pub(crate) mod request;
 mod show;
 mod transaction;
@@ -142,6 +143,26 @@ impl Handlers for Family {
 
     fn denied_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
         policy::dump_denials(dump, rtnl)
+    }
+
+    fn pool_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        pools::get(request, rtnl)
+    }
+
+    fn pool_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        pools::dump(dump, rtnl)
+    }
+
+    fn pool_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        pools::add(request, rtnl)
+    }
+
+    fn pool_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        pools::set(request, rtnl)
+    }
+
+    fn pool_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        pools::delete(request, rtnl)
     }
 
     fn apply(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {

@@ -28,6 +28,10 @@ use crate::{
         rtnl::Rtnl,
         uapi, //
     },
+    pool::{
+        self,
+        Pool, //
+    },
     switch::Switch,
     vnic::{
         RingSettings,
@@ -85,6 +89,9 @@ pub(super) fn vnic(
     )?;
     rings(data.ring_settings(), message)?;
     message.put_u32(uapi::VNIC_A_RINGS, dev.rx_queues(rtnl))?;
+    if let Some(pool) = data.pool(rtnl) {
+        message.put_name(uapi::VNIC_A_POOL, pool.name())?;
+    }
     let record = data.record(rtnl);
     if record.owner != dev.net().cookie() {
         message.put_i32(uapi::VNIC_A_OWNER_ID, viewer.id_of_cookie(record.owner))?;
@@ -115,6 +122,9 @@ pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>
         message.put_u32(uapi::VNIC_A_PROMISC_MODE, promisc as u32)?;
     }
     rings(absent.rings, message)?;
+    if absent.pool != Name::NONE {
+        message.put_name(uapi::VNIC_A_POOL, absent.pool)?;
+    }
     message.put_uint(uapi::VNIC_A_DENIED, record.denied)?;
     message.put_mac(uapi::VNIC_A_DEFAULT_ADDRESS, record.default_address)?;
     match record.default_mtu {
@@ -231,8 +241,49 @@ pub(super) fn denial(denial: &Denial, viewer: Net<'_>, message: &mut Message<'_>
     }
 }
 
+/// Describes a pool.
+pub(super) fn pool(pool: &Pool, rtnl: Rtnl<'_>, message: &mut Message<'_>) -> Result {
+    let state = pool.state(rtnl);
+    message.put_name(uapi::VNIC_A_POOL_NAME, pool.name())?;
+    message.put_uint(uapi::VNIC_A_POOL_LIMIT, pool.limit(rtnl))?;
+    message.put_u32(uapi::VNIC_A_POOL_THRESHOLD, pool.threshold())?;
+    message.put_u32(uapi::VNIC_A_POOL_VNICS, pool.members())?;
+    message.put_uint(uapi::VNIC_A_POOL_USED, state.used)?;
+    message.put_uint(uapi::VNIC_A_POOL_WAITING, state.waiting)?;
+    message.put_uint(uapi::VNIC_A_POOL_HIGH_WATER, state.most)?;
+    message.put_u32(uapi::VNIC_A_POOL_RING_BYTES, pool.ring_bytes())?;
+    message.put_uint(uapi::VNIC_A_POOL_WAITS, state.waits)?;
+    message.put_uint(uapi::VNIC_A_POOL_WAITED, state.waited)?;
+    message.put_uint(uapi::VNIC_A_POOL_TOO_LONG, state.too_long)
+}
+
+/// Describes the host pool.
+pub(super) fn host_pool(rtnl: Rtnl<'_>, message: &mut Message<'_>) -> Result {
+    let pools = u32::try_from(pool::count(rtnl))?;
+    message.put_flag(uapi::VNIC_A_POOL_HOST)?;
+    message.put_uint(uapi::VNIC_A_POOL_LIMIT, pool::host_size(rtnl))?;
+    message.put_uint(uapi::VNIC_A_POOL_USED, pool::allocated(rtnl))?;
+    message.put_uint(uapi::VNIC_A_POOL_DRAINING, pool::draining(rtnl))?;
+    message.put_u32(uapi::VNIC_A_POOL_POOLS, pools)
+}
+
+/// Describes what a ring of a VNIC dropped.
+pub(super) fn overflow(
+    dev: &Dev<Vnic>,
+    (ring, packets): (u16, u32),
+    pool: &Pool,
+    message: &mut Message<'_>,
+) -> Result {
+    message.put_uint(uapi::VNIC_A_OVERFLOW_VNIC, dev.data().id())?;
+    message.put_u32(uapi::VNIC_A_OVERFLOW_IFINDEX, dev.ifindex().unsigned_abs())?;
+    message.put_name(uapi::VNIC_A_OVERFLOW_IFNAME, dev.name())?;
+    message.put_u32(uapi::VNIC_A_OVERFLOW_RING, ring.into())?;
+    message.put_uint(uapi::VNIC_A_OVERFLOW_PACKETS, packets.into())?;
+    message.put_name(uapi::VNIC_A_OVERFLOW_POOL, pool.name())
+}
+
 /// The attributes that carry a VNIC's counters.
-const STATS: [(u32, Counter); 21] = [
+const STATS: [(u32, Counter); 23] = [
     (uapi::VNIC_A_STATS_RX_PACKETS, Counter::RxPackets),
     (uapi::VNIC_A_STATS_RX_BYTES, Counter::RxBytes),
     (uapi::VNIC_A_STATS_RX_LOCAL, Counter::RxLocal),
@@ -254,6 +305,8 @@ const STATS: [(u32, Counter); 21] = [
     (uapi::VNIC_A_STATS_RX_QUEUED, Counter::RxQueued),
     (uapi::VNIC_A_STATS_RX_TO_RING, Counter::RxToRing),
     (uapi::VNIC_A_STATS_RX_DROP_RING, Counter::RxDropRing),
+    (uapi::VNIC_A_STATS_RX_DROP_POOL, Counter::RxDropPool),
+    (uapi::VNIC_A_STATS_RX_PARKED, Counter::RxParked),
 ];
 
 /// Tells what a VNIC counted.

@@ -132,7 +132,8 @@ impl<'a> Progress<'a> {
         if delete {
             return Ok(self.doomed.push(vnic, GFP_KERNEL)?);
         }
-        let change = Settings::of(attrs).change(Who::Manager, vnic, extack, rtnl)?;
+        let wanted = Settings::of(attrs, vnic, extack, rtnl)?;
+        let change = wanted.change(Who::Manager, vnic, extack, rtnl)?;
         // Reserved above: it cannot be lost for want of memory.
         Ok(self.changes.push(change, GFP_KERNEL)?)
     }
@@ -177,7 +178,7 @@ impl<'a> Progress<'a> {
         if !self.added.is_empty() || !self.deleted.is_empty() {
             self.draft.commit(net, rtnl);
         }
-        for change in self.changes.iter() {
+        for change in self.changes {
             change.commit(rtnl);
         }
         for entry in self.deleted.iter() {
@@ -222,7 +223,7 @@ pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     match progress.run(request, &index, &mut extack, rtnl) {
         Ok(()) => progress.commit(request, rtnl),
         Err(error) => {
-            for change in progress.changes.iter().rev() {
+            while let Some(change) = progress.changes.pop() {
                 change.undo(rtnl);
             }
             return Err(error);

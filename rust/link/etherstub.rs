@@ -195,7 +195,7 @@ impl LinkOps for Etherstub {
         list.unregister(dev, rtnl);
     }
 
-    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result {
+    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>, _rtnl: Rtnl<'_>) -> Result {
         let switch = &dev.data().switch;
         message.put_u8(uapi::IFLA_ETHERSTUB_HOST, switch.host().into())?;
         message.put_u32(uapi::IFLA_ETHERSTUB_COUNT, switch.vnic_count())

@@ -8,6 +8,7 @@
 pub(crate) mod addr;
 pub(crate) mod mtu;
 pub(crate) mod permission;
+pub(crate) mod pool;
 pub(crate) mod sort;
 pub(crate) mod table;
 pub(crate) mod vlan;

@@ -48,10 +48,12 @@ pub(crate) enum Param {
     Vnics,
     /// How its rings are used, and how large they are.
     Rings,
+    /// The pool that its packets are stored in.
+    Pool,
 }
 
 /// Parameters in the order of their numbers, and their names.
-const PARAMS: [(Param, &str); 19] = [
+const PARAMS: [(Param, &str); 20] = [
     (Param::All, "all"),
     (Param::Address, "address"),
     (Param::Mtu, "mtu"),
@@ -71,6 +73,7 @@ const PARAMS: [(Param, &str); 19] = [
     (Param::Timestamps, "timestamps"),
     (Param::Vnics, "vnics"),
     (Param::Rings, "rings"),
+    (Param::Pool, "pool"),
 ];
 
 impl Param {
@@ -87,7 +90,10 @@ impl Param {
 
     /// Whether policies can grant it: the rest concerns everyone on the link.
     pub(crate) fn is_grantable(self) -> bool {
-        !matches!(self, Self::PromiscMode | Self::Host | Self::Timestamps)
+        !matches!(
+            self,
+            Self::PromiscMode | Self::Host | Self::Timestamps | Self::Pool
+        )
     }
 
     /// Whether it is about links, not about VNICs.

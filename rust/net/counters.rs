@@ -66,6 +66,10 @@ counters! {
     RxDropBacklog = vnic_counter_VNIC_RX_DROP_BACKLOG, "rx_drop_backlog";
     /// No memory to receive.
     RxDropNoMemory = vnic_counter_VNIC_RX_DROP_NOMEM, "rx_drop_nomem";
+    /// Longer than what its pool can store.
+    RxDropPool = vnic_counter_VNIC_RX_DROP_POOL, "rx_drop_pool";
+    /// Times that a ring was parked.
+    RxParked = vnic_counter_VNIC_RX_PARKED, "rx_parked";
     /// No complete Ethernet header.
     TxDropShort = vnic_counter_VNIC_TX_DROP_SHORT, "tx_drop_short";
     /// No such address, and no wire.
@@ -81,12 +85,13 @@ counters! {
 }
 
 /// Why packets were not received.
-pub(crate) const RX_DROPS: [Counter; 5] = [
+pub(crate) const RX_DROPS: [Counter; 6] = [
     Counter::RxDropDown,
     Counter::RxDropTooLong,
     Counter::RxDropRing,
     Counter::RxDropBacklog,
     Counter::RxDropNoMemory,
+    Counter::RxDropPool,
 ];
 
 /// Why packets were not sent.

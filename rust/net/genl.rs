@@ -66,6 +66,16 @@ pub(crate) enum Command {
     Why = bindings::VNIC_CMD_WHY as u8,
     /// A request was denied.
     Denied = bindings::VNIC_CMD_DENIED_NTF as u8,
+    /// A pool.
+    PoolGet = bindings::VNIC_CMD_POOL_GET as u8,
+    /// A pool is new.
+    PoolAdd = bindings::VNIC_CMD_POOL_ADD_NTF as u8,
+    /// A pool changed.
+    PoolChange = bindings::VNIC_CMD_POOL_CHANGE_NTF as u8,
+    /// A pool is gone.
+    PoolDelete = bindings::VNIC_CMD_POOL_DEL_NTF as u8,
+    /// A ring dropped packets.
+    Overflow = bindings::VNIC_CMD_OVERFLOW_NTF as u8,
 }
 
 /// Who is told of something.
@@ -76,6 +86,8 @@ pub(crate) enum Listeners {
     Config = bindings::VNIC_NLGRP_CONFIG,
     /// Those of denied requests.
     Denied = bindings::VNIC_NLGRP_DENIED,
+    /// Those of rings that drop packets.
+    Overflow = bindings::VNIC_NLGRP_OVERFLOW,
 }
 
 /// The operations. All run in process context under RTNL; requests come from anyone.
@@ -118,6 +130,21 @@ pub(crate) trait Handlers {
 
     /// Describes the last requests that were denied.
     fn denied_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Describes a pool.
+    fn pool_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Describes pools.
+    fn pool_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Makes a pool.
+    fn pool_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Changes a pool.
+    fn pool_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Deletes a pool.
+    fn pool_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
 
     /// Changes many things together.
     fn apply(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
@@ -286,7 +313,7 @@ impl<'a> Dump<'a> {
 }
 
 /// The attributes of a VNIC in a transaction.
-pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_RING_SIZE as usize + 1 }>;
+pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_POOL as usize + 1 }>;
 
 /// The attributes of a policy in a transaction.
 pub(crate) type PolicyChange<'a> = Nested<'a, { bindings::VNIC_A_POLICY_DELETE as usize + 1 }>;
@@ -457,6 +484,10 @@ operations! {
         vnic_nl_policy_del_doit = policy_delete;
         vnic_nl_why_doit = why;
         vnic_nl_apply_doit = apply;
+        vnic_nl_pool_get_doit = pool_get;
+        vnic_nl_pool_add_doit = pool_add;
+        vnic_nl_pool_set_doit = pool_set;
+        vnic_nl_pool_del_doit = pool_delete;
     }
     dump {
         vnic_nl_link_get_dumpit = link_dump;
@@ -464,5 +495,6 @@ operations! {
         vnic_nl_stats_get_dumpit = stats_dump;
         vnic_nl_policy_get_dumpit = policy_dump;
         vnic_nl_denied_get_dumpit = denied_dump;
+        vnic_nl_pool_get_dumpit = pool_dump;
     }
 }

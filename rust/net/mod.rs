@@ -5,6 +5,7 @@
 //! All unsafe code of the module is here and in the generated bindings. Callbacks run with
 //! evidence of their context ([`rtnl::Rtnl`], [`rcu::Rcu`]); owning types undo in `Drop`.
 
+pub(crate) mod chores;
 pub(crate) mod counters;
 pub(crate) mod ethtool;
 pub(crate) mod genl;
@@ -19,6 +20,7 @@ pub(crate) mod netns;
 pub(crate) mod netpoll;
 pub(crate) mod notifier;
 pub(crate) mod ops;
+pub(crate) mod pages;
 pub(crate) mod rcu;
 pub(crate) mod ring;
 pub(crate) mod rtnl;
@@ -43,6 +45,19 @@ pub(crate) fn eaddrnotavail() -> kernel::error::Error {
 pub(crate) fn ratelimit() -> bool {
     // SAFETY: Any context.
     unsafe { vnic_bindings::net_ratelimit() != 0 }
+}
+
+/// Monotonic time in ns. Any context.
+pub(crate) fn now() -> u64 {
+    // SAFETY: Any context.
+    unsafe { vnic_bindings::vnic_now() }
+}
+
+/// Bytes of memory that the host has.
+pub(crate) fn total_memory() -> u64 {
+    // SAFETY: Any context.
+    let pages = unsafe { vnic_bindings::vnic_total_pages() };
+    pages.saturating_mul(crate::logic::pool::PAGE.into())
 }
 
 // What `pr_info!` and its like ask for.

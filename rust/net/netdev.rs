@@ -353,10 +353,22 @@ impl NetDev {
 const ETH_P_8021Q: u16 = bindings::ETH_P_8021Q as u16;
 
 /// The name of a device: at most 15 bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name([u8; 16]);
 
 impl Name {
+    /// The bytes of the longest name.
+    pub(crate) const MAX_LEN: usize = 15;
+
+    /// Of a text, of which the first 15 bytes count.
+    pub(crate) fn from_text(text: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        for (place, byte) in bytes.iter_mut().take(Self::MAX_LEN).zip(text) {
+            *place = *byte;
+        }
+        Self(bytes)
+    }
+
     /// No name.
     pub(crate) const NONE: Self = Self([0; 16]);
 
@@ -374,6 +386,22 @@ impl Name {
     /// The bytes, filled up with zeroes.
     pub(crate) fn bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// As two numbers.
+    pub(crate) fn words(&self) -> [u64; 2] {
+        let word = |half: &[u8]| {
+            half.iter()
+                .fold(0, |word: u64, byte| word << 8 | u64::from(*byte))
+        };
+        let (first, second) = self.0.split_at(8);
+        [word(first), word(second)]
+    }
+
+    /// Undoes `words`.
+    pub(crate) fn of_words([first, second]: [u64; 2]) -> Self {
+        let both = u128::from(first) << 64 | u128::from(second);
+        Self(both.to_be_bytes())
     }
 
     /// The bytes up to and with the zero.

@@ -341,6 +341,13 @@ impl Policy {
     /// A `u32`.
     pub(crate) const U32: Self = Self::new(bindings::NLA_U32);
 
+    /// The name of a device or the like, maybe empty.
+    pub(crate) const NAME: Self = {
+        let mut policy = Self::new(bindings::NLA_NUL_STRING);
+        policy.0.len = crate::net::netdev::Name::MAX_LEN as u16;
+        policy
+    };
+
     /// One that a request must not have, and the sentence that says so.
     pub(crate) const fn reject(sentence: &'static core::ffi::CStr) -> Self {
         let mut policy = Self::new(bindings::NLA_REJECT);

@@ -8,13 +8,22 @@
 //!
 //! What packets do with a ring is in C (`rust/shim/ring.h`), each step one call.
 
-use crate::net::{
-    netdev::NetDev,
-    rcu::Rcu,
-    rtnl::Rtnl, //
+use crate::{
+    net::{
+        netdev::NetDev,
+        rcu::Rcu,
+        rtnl::Rtnl,
+        skb::Skb, //
+    },
+    pool::Gate,
 };
 use core::{
-    mem, ptr,
+    ffi::c_void,
+    mem,
+    ptr::{
+        self,
+        NonNull, //
+    },
     sync::atomic::{
         AtomicPtr,
         Ordering, //
@@ -38,6 +47,82 @@ impl Ring {
     }
 }
 
+/// What became of a packet at a gate.
+pub(crate) enum Admission {
+    /// It goes on to the stack, this one or another in its place.
+    Pass(Skb),
+    /// It waits, nobody knows for how long; it is asked for again in so many ns. Meanwhile it charges no
+    /// socket.
+    Park(Skb, u64),
+    /// It was dropped.
+    Gone,
+}
+
+/// Who decides when the packets of a ring go on. One for each ring, which has it to itself.
+pub(crate) trait Gatekeeper: Send {
+    /// Decides about the first packet of the ring. Called by its NAPI.
+    fn admit(&mut self, skb: Skb, rcu: Rcu<'_>) -> Admission;
+}
+
+/// The gates of a device's rings: a place for each.
+pub(crate) struct Gates(KVec<Option<KBox<Gate>>>);
+
+impl Gates {
+    /// For `count` rings.
+    pub(crate) fn new(count: u32, make: impl Fn() -> Result<Option<KBox<Gate>>>) -> Result<Self> {
+        let mut gates = KVec::with_capacity(usize::try_from(count)?, GFP_KERNEL)?;
+        for _ in 0..count {
+            gates.push(make()?, GFP_KERNEL)?;
+        }
+        Ok(Self(gates))
+    }
+}
+
+/// Gives a gate up to a ring.
+fn gate_into_raw(gate: Option<KBox<Gate>>) -> *mut c_void {
+    gate.map_or(ptr::null_mut(), |gate| KBox::into_raw(gate).cast())
+}
+
+/// Gets a gate back from a ring.
+///
+/// # Safety
+///
+/// `gate` must be from `gate_into_raw`, and nobody may use it any more.
+unsafe fn gate_from_raw(gate: *mut c_void) -> Option<KBox<Gate>> {
+    // SAFETY: By the safety requirements.
+    (!gate.is_null()).then(|| unsafe { KBox::from_raw(gate.cast::<Gate>()) })
+}
+
+/// # Safety
+///
+/// Called by a ring's NAPI only, with its gate and a packet that is given up by what is returned.
+#[no_mangle]
+unsafe extern "C" fn vnic_gate_admit(gate: *mut c_void, skb: *mut *mut bindings::sk_buff) -> u64 {
+    const PARK: u64 = 1 << 63;
+    // SAFETY: The ring's gate, from `gate_into_raw`; only its NAPI uses it, which is here. The packet
+    // is ours, and NAPI runs with bottom halves off, which is a read-side section.
+    let (gate, packet, rcu) = unsafe {
+        (
+            &mut *gate.cast::<Gate>(),
+            Skb::from_raw(NonNull::new_unchecked(*skb)),
+            Rcu::assume(),
+        )
+    };
+    match gate.admit(packet, rcu) {
+        Admission::Pass(packet) => {
+            // SAFETY: A place for a packet, which is C's from now on.
+            unsafe { *skb = packet.into_raw() };
+            0
+        }
+        Admission::Park(packet, wait) => {
+            // It is still the one that C knows.
+            packet.into_raw();
+            wait | PARK
+        }
+        Admission::Gone => u64::MAX,
+    }
+}
+
 /// How much a ring takes, and what passes it by.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
@@ -54,6 +139,8 @@ pub(crate) struct Bounds {
     pub(crate) merge: bool,
     /// How many frames a ring gives to the stack before others on the CPU have their turn, 1-64.
     pub(crate) weight: u8,
+    /// After how many drops for want of room the crate's chores are called; 0: never.
+    pub(crate) threshold: u32,
 }
 
 /// The rings of one device, while it is up.
@@ -90,9 +177,15 @@ impl Rings {
     }
 
     /// Makes rings, one for each receive queue that `dev` uses, and has them polled. There are none yet.
-    pub(crate) fn open(&self, dev: &NetDev, bounds: Bounds, rtnl: Rtnl<'_>) -> Result {
+    pub(crate) fn open(
+        &self,
+        dev: &NetDev,
+        bounds: Bounds,
+        gates: Gates,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
         let count = u16::try_from(dev.rx_queues(rtnl))?;
-        self.publish(dev, NewRings::new(count, rtnl)?, bounds, rtnl);
+        self.publish(dev, NewRings::new(count, rtnl)?, bounds, gates, rtnl);
         Ok(())
     }
 
@@ -103,6 +196,7 @@ impl Rings {
         dev: &NetDev,
         count: u16,
         bounds: Bounds,
+        gates: Gates,
         rtnl: Rtnl<'_>,
     ) -> Result<u32> {
         let new = NewRings::new(count, rtnl)?;
@@ -112,7 +206,7 @@ impl Rings {
             dev.use_queues(count, rtnl)?;
         }
         let dropped = self.close(dev, rtnl);
-        self.publish(dev, new, bounds, rtnl);
+        self.publish(dev, new, bounds, gates, rtnl);
         if count < before {
             // Fewer never fails.
             let _ = dev.use_queues(count, rtnl);
@@ -120,16 +214,24 @@ impl Rings {
         Ok(dropped)
     }
 
-    fn publish(&self, dev: &NetDev, new: NewRings, bounds: Bounds, _rtnl: Rtnl<'_>) {
+    fn publish(
+        &self,
+        dev: &NetDev,
+        new: NewRings,
+        bounds: Bounds,
+        mut gates: Gates,
+        _rtnl: Rtnl<'_>,
+    ) {
         let (first, count) = (new.first, new.count);
         mem::forget(new);
         for index in 0..usize::from(count) {
+            let gate = gates.0.get_mut(index).and_then(Option::take);
             // SAFETY: Within the array that was just made.
             let ring = unsafe { first.add(index) };
             set_bounds(ring, bounds);
             // SAFETY: A ring that nobody polls, on a device that has as many queues; `close` undoes it
             // before the device goes.
-            unsafe { bindings::vnic_ring_open(dev.as_ptr(), ring) };
+            unsafe { bindings::vnic_ring_open(dev.as_ptr(), ring, gate_into_raw(gate)) };
         }
         // INVARIANT: `count` opened rings; there were none before.
         self.0.store(first, Ordering::Release);
@@ -160,6 +262,10 @@ impl Rings {
             // SAFETY: An opened ring of `dev`, closed once: the array is given up below.
             let count = unsafe { bindings::vnic_ring_close(dev.as_ptr(), ring) };
             dropped = dropped.saturating_add(count);
+            // SAFETY: Closed, so nobody polls it; its gate is its own.
+            let gate = unsafe { mem::replace(&mut (*ring).gate, ptr::null_mut()) };
+            // SAFETY: It was given up to this ring.
+            drop(unsafe { gate_from_raw(gate) });
         }
         // INVARIANT: Null.
         let first = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
@@ -169,6 +275,51 @@ impl Rings {
             unsafe { bindings::vnic_kvfree_rcu(first.cast()) };
         }
         dropped
+    }
+
+    /// Puts `gates` between the rings that there are and the stack, in place of those that are there,
+    /// which are returned. Sleeps.
+    pub(crate) fn exchange_gates(&self, mut gates: Gates, rtnl: Rtnl<'_>) -> Gates {
+        for (ring, place) in self.all(rtnl).zip(gates.0.iter_mut()) {
+            let gate = gate_into_raw(place.take());
+            // SAFETY: An opened ring, and the gate that it had until now.
+            *place = unsafe { gate_from_raw(bindings::vnic_ring_set_gate(ring, gate)) };
+        }
+        gates
+    }
+
+    /// Calls `f` with the index of each ring that dropped at least `threshold` packets for want of room,
+    /// and with their number, which is counted anew then.
+    pub(crate) fn take_overflows(
+        &self,
+        threshold: u32,
+        rtnl: Rtnl<'_>,
+        mut f: impl FnMut(u16, u32),
+    ) {
+        if threshold == 0 {
+            return;
+        }
+        for ring in self.all(rtnl) {
+            // SAFETY: An opened ring.
+            match unsafe { bindings::vnic_ring_overflows(ring, threshold) } {
+                0 => {}
+                // SAFETY: As above; the index never changes.
+                count => f(unsafe { (*ring).index }, count),
+            }
+        }
+    }
+
+    /// How many rings there are.
+    pub(crate) fn count(&self, rtnl: Rtnl<'_>) -> u32 {
+        self.all(rtnl).fold(0, |count, _| count.saturating_add(1))
+    }
+
+    /// How many bytes of memory wait on all rings.
+    pub(crate) fn waiting_bytes(&self, rtnl: Rtnl<'_>) -> u64 {
+        // SAFETY: Opened rings.
+        self.all(rtnl).fold(0u64, |sum, ring| {
+            sum.saturating_add(unsafe { bindings::vnic_ring_waiting(ring) })
+        })
     }
 
     /// How many packets and bytes the ring of a queue gave to the stack since the device went up.
@@ -194,6 +345,7 @@ fn set_bounds(ring: *mut bindings::vnic_ring, bounds: Bounds) {
             bounds.credit_busy,
             bounds.merge,
             bounds.weight.into(),
+            bounds.threshold,
         )
     };
 }

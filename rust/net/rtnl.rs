@@ -59,6 +59,11 @@ impl<T> RtnlCell<T> {
         Self(UnsafeCell::new(value))
     }
 
+    /// The value, of a cell that nobody else has.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+
     /// Puts `value` in and returns what was there.
     pub(crate) fn replace(&self, value: T, _rtnl: Rtnl<'_>) -> T {
         // SAFETY: RTNL excludes other tasks, and no reference into the cell ever exists.

@@ -123,7 +123,7 @@ pub(crate) trait LinkOps: Ethtool {
     const INFO_SIZE: usize;
 
     /// Describes the device.
-    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result;
+    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>, rtnl: Rtnl<'_>) -> Result;
 
     /// The namespace of the device below it.
     fn link_net(dev: &Dev<Self>) -> Net<'_>;
@@ -391,10 +391,16 @@ impl<T: LinkOps> Registration<T> {
         skb: *mut bindings::sk_buff,
         dev: *const bindings::net_device,
     ) -> c_int {
-        // SAFETY: A registered device of this kind and a message under construction.
-        let (dev, mut message) =
-            unsafe { (Dev::<T>::from_raw(dev.cast_mut()), Message::from_raw(skb)) };
-        from_result(|| T::fill_info(dev, &mut message).map(|()| 0))
+        // SAFETY: A registered device of this kind and a message under construction, under RTNL
+        // (rtnl_fill_ifinfo()).
+        let (dev, mut message, rtnl) = unsafe {
+            (
+                Dev::<T>::from_raw(dev.cast_mut()),
+                Message::from_raw(skb),
+                Rtnl::assume(),
+            )
+        };
+        from_result(|| T::fill_info(dev, &mut message, rtnl).map(|()| 0))
     }
 
     /// # Safety

@@ -54,6 +54,8 @@ pub(crate) enum Reason {
     HeaderShort = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
     /// Nobody has this address.
     NoReceiver = bindings::skb_drop_reason_SKB_DROP_REASON_UNHANDLED_PROTO,
+    /// Longer than what is allowed.
+    TooLong = bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG,
     /// No memory.
     NoMemory = bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM,
     /// A queue of ours is full.
@@ -135,6 +137,20 @@ impl Skb {
     #[inline(always)]
     pub(crate) fn len(&self) -> u32 {
         self.get().len
+    }
+
+    /// The device that it is on.
+    pub(crate) fn dev<'a>(&self, _rcu: Rcu<'a>) -> &'a NetDev {
+        // SAFETY: A packet on its way has a device, which lives as long as the read-side section.
+        unsafe {
+            NetDev::from_raw(
+                self.get()
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .dev,
+            )
+        }
     }
 
     /// Whether others hold references.

@@ -34,11 +34,13 @@ struct vnic_ring *vnic_rings_alloc(unsigned int count)
  * @credit_busy: the same on a CPU that is busy with softirqs
  * @merge: whether frames are merged here (GRO), as nobody else does it
  * @weight: how many frames it gives to the stack before others have their turn
+ * @threshold: after how many drops for want of room somebody is told; 0: never
  *
  * What waits already stays. Any context.
  */
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
-		     u32 credit, u32 credit_busy, bool merge, int weight)
+		     u32 credit, u32 credit_busy, bool merge, int weight,
+		     u32 threshold)
 {
 	WRITE_ONCE(ring->max_packets, packets);
 	WRITE_ONCE(ring->max_bytes, bytes);
@@ -47,6 +49,7 @@ void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
 	WRITE_ONCE(ring->merge, merge);
 	WRITE_ONCE(ring->weight, weight);
 	WRITE_ONCE(ring->napi.weight, weight);
+	WRITE_ONCE(ring->threshold, threshold);
 }
 
 /* Drops a list of frames. How many they were. */
@@ -82,6 +85,7 @@ unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring)
 
 	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX, NULL);
 	napi_disable(&ring->napi);
+	hrtimer_cancel(&ring->wake);
 	/* Not before: the poll would mistake the mark for a frame. */
 	waiting = xchg(&ring->waiting.first, VNIC_RING_CLOSED);
 	__netif_napi_del(&ring->napi);
@@ -162,22 +166,110 @@ static bool vnic_ring_may_merge(const struct vnic_ring *ring,
 	       ((struct ipv6hdr *)skb->data)->nexthdr == IPPROTO_TCP;
 }
 
+/*
+ * Charges no socket for what waits, so that a receiver that does not read holds
+ * up nobody who sends to others. What was pushed by somebody who did not see
+ * the pause yet is found when it is prolonged.
+ */
+static void vnic_ring_hold(struct vnic_ring *ring)
+{
+	struct sk_buff *last = ring->held, *skb = last ? last->next : ring->polled;
+
+	for (;;) {
+		for (; skb; last = skb, skb = skb->next)
+			skb_orphan(skb);
+		skb = vnic_ring_take(ring);
+		if (!skb)
+			break;
+		/* There is one at least, for which the ring is parked. */
+		last->next = skb;
+	}
+	ring->held = last;
+}
+
+/* Puts @skb back in front, and has the ring polled again after @wait. */
+static void vnic_ring_stop(struct vnic_ring *ring, struct sk_buff *skb, u64 wait)
+{
+	bool park = wait & VNIC_GATE_PARK;
+
+	skb->next = ring->polled;
+	ring->polled = skb;
+	WRITE_ONCE(ring->pause, park ? VNIC_RING_PARKED : VNIC_RING_WAITS);
+	if (park)
+		vnic_ring_hold(ring);
+	hrtimer_start(&ring->wake, ns_to_ktime(wait & ~VNIC_GATE_PARK),
+		      HRTIMER_MODE_REL_PINNED_SOFT);
+}
+
+/* Ends a pause: producers ask for polls again. */
+static void vnic_ring_go_on(struct vnic_ring *ring)
+{
+	WRITE_ONCE(ring->pause, VNIC_RING_POLLED);
+	/* Before the next look for frames; pairs with vnic_ring_append(). */
+	smp_mb();
+}
+
+/* The timer runs on the CPU of the poll, whose deferred frees it starts, too. */
+static enum hrtimer_restart vnic_ring_wake(struct hrtimer *timer)
+{
+	struct vnic_ring *ring = container_of(timer, struct vnic_ring, wake);
+
+	napi_schedule(&ring->napi);
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * Asks the gate for a frame that was just taken off. Returns the frame that is
+ * to go on, or NULL: it is gone, or, with *@stopped, in front again.
+ */
+static noinline struct sk_buff *vnic_ring_admit(struct vnic_ring *ring,
+						struct sk_buff *skb,
+						bool *stopped)
+{
+	struct sk_buff *admitted = skb;
+	u64 wait;
+
+	wait = vnic_gate_admit(ring->gate, &admitted);
+	if (wait && wait != VNIC_GATE_GONE) {
+		vnic_ring_stop(ring, skb, wait);
+		*stopped = true;
+		return NULL;
+	}
+	if (skb == ring->held)
+		ring->held = NULL;
+	if (unlikely(ring->pause != VNIC_RING_POLLED))
+		vnic_ring_go_on(ring);
+	return wait ? NULL : admitted;
+}
+
 /* Gives frames of a ring to the stack. */
 static int vnic_ring_poll(struct napi_struct *napi, int budget)
 {
 	struct vnic_ring *ring = container_of(napi, struct vnic_ring, napi);
+	bool stopped = false;
 	struct sk_buff *skb;
 	int done = 0;
 
 	while (done < budget) {
+		u64 amount;
+
 		skb = ring->polled ?: vnic_ring_take(ring);
 		if (!skb)
 			break;
 		ring->polled = skb->next;
 		skb_mark_not_on_list(skb);
+		amount = vnic_ring_amount(skb);
+		if (unlikely(ring->gate)) {
+			skb = vnic_ring_admit(ring, skb, &stopped);
+			if (stopped)
+				break;
+		}
+		smp_store_release(&ring->taken, ring->taken + amount);
+		if (unlikely(!skb)) {
+			done++;
+			continue;
+		}
 		ring->bytes += skb->len + ETH_HLEN;
-		smp_store_release(&ring->taken,
-				  ring->taken + vnic_ring_amount(skb));
 		/* A frame that is alone has none to be merged with. */
 		if (unlikely(READ_ONCE(ring->merge)) && (done || ring->polled) &&
 		    vnic_ring_may_merge(ring, skb))
@@ -188,16 +280,23 @@ static int vnic_ring_poll(struct napi_struct *napi, int budget)
 	}
 	ring->packets += done;
 	if (done < budget) {
-		vnic_ring_emptied(ring);
+		if (likely(!stopped))
+			vnic_ring_emptied(ring);
 		/* What asks for no interrupt has none to defer. */
 		napi_complete_done(napi, napi->gro.bitmask ? done : 0);
 	}
 	return done;
 }
 
-/* Opens a ring as queue @ring->index of @dev. RTNL, in ndo_open or later. */
-void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring)
+/*
+ * Opens a ring as queue @ring->index of @dev, with a gate or NULL. RTNL, in
+ * ndo_open or later.
+ */
+void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate)
 {
+	ring->gate = gate;
+	hrtimer_setup(&ring->wake, vnic_ring_wake, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_PINNED_SOFT);
 	netif_napi_add_config(dev, &ring->napi, vnic_ring_poll, ring->index);
 	ring->napi.weight = ring->weight;
 	/* Packets of the ring that was there before may still be on their way. */
@@ -206,6 +305,52 @@ void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring)
 	napi_enable(&ring->napi);
 	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX,
 			     &ring->napi);
+}
+
+/**
+ * vnic_ring_set_gate - put something between a ring and the stack
+ * @ring: ring that is open
+ * @gate: what vnic_gate_admit() gets; NULL: nothing
+ *
+ * RTNL; sleeps. Return: what was there before, which nobody uses any more.
+ */
+void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate)
+{
+	void *old;
+
+	napi_disable(&ring->napi);
+	hrtimer_cancel(&ring->wake);
+	old = ring->gate;
+	ring->gate = gate;
+	WRITE_ONCE(ring->pause, VNIC_RING_POLLED);
+	napi_enable(&ring->napi);
+	/* For what waits, and what comes while nobody asks for polls. */
+	local_bh_disable();
+	napi_schedule(&ring->napi);
+	local_bh_enable();
+	return old;
+}
+
+/**
+ * vnic_ring_overflows - what was dropped for want of room, if that is many
+ * @ring: ring
+ * @threshold: how many are many, 1 at least
+ *
+ * Any context. Return: how many, from now on counted anew; 0: fewer.
+ */
+u32 vnic_ring_overflows(struct vnic_ring *ring, u32 threshold)
+{
+	if ((u32)atomic_read(&ring->overflows) < threshold)
+		return 0;
+	return atomic_xchg(&ring->overflows, 0);
+}
+
+/* How many bytes of memory wait. Any context. */
+u64 vnic_ring_waiting(const struct vnic_ring *ring)
+{
+	u64 taken = smp_load_acquire(&ring->taken);
+
+	return (u64)(atomic64_read(&ring->appended) - taken) >> 32;
 }
 
 /* What was taken off a ring so far. Any context. */

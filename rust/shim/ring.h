@@ -12,6 +12,7 @@
 #ifndef _VNIC_RING_H
 #define _VNIC_RING_H
 
+#include <linux/hrtimer.h>
 #include <linux/kernel_stat.h>
 #include <linux/llist.h>
 #include <linux/netdevice.h>
@@ -27,12 +28,17 @@ struct vnic_ring {
 	u32 max_bytes;
 	u32 credit;		/* see vnic_ring_renew() */
 	u32 credit_busy;
+	u32 threshold;		/* drops after which somebody is told; 0: none */
+	atomic_t overflows;	/* drops since somebody was told */
 	u16 index;
 	u16 count;		/* of the VNIC's rings, which are one array */
 	bool merge;		/* whether the lower device merges nothing */
+	u8 pause;		/* enum vnic_ring_pause, by the poll */
 
 	/* The poll's; the rest reads. */
 	struct sk_buff *polled ____cacheline_aligned_in_smp;
+	struct sk_buff *held;	/* last of `polled` that charges no socket */
+	void *gate;		/* see vnic_gate_admit(); NULL: all may pass */
 	u64 taken;		/* amount ever taken off */
 	/*
 	 * The packets in `taken` that went through the stack, and all before
@@ -43,8 +49,19 @@ struct vnic_ring {
 	u64 bytes;
 	unsigned long spread_at;	/* jiffies when RPS was seen, or 0 */
 	int weight;
+	struct hrtimer wake;	/* ends a pause */
 	struct napi_struct napi;
 };
+
+/* Why a ring with frames on it is not polled. */
+enum vnic_ring_pause {
+	VNIC_RING_POLLED,	/* It is. */
+	VNIC_RING_WAITS,	/* for a moment that is known */
+	VNIC_RING_PARKED,	/* for somebody else, maybe for long */
+};
+
+/* How soon drops are told of, in ms. */
+#define VNIC_TELL_MS 20
 
 /* In place of the first of `waiting`: nothing is taken any more. */
 #define VNIC_RING_CLOSED ((struct llist_node *)1UL)
@@ -74,6 +91,15 @@ static noinline bool vnic_ring_full(struct vnic_ring *ring)
 	return vnic_ring_exceeds(ring, atomic64_read(&ring->appended) - taken);
 }
 
+/* A frame was dropped for want of room. */
+static noinline void vnic_ring_overflow(struct vnic_ring *ring)
+{
+	u32 threshold = READ_ONCE(ring->threshold);
+
+	if (threshold && atomic_inc_return(&ring->overflows) == threshold)
+		vnic_chores_soon(VNIC_TELL_MS);
+}
+
 /**
  * vnic_ring_append - put a received frame on a ring
  * @ring: ring
@@ -92,18 +118,27 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	appended = atomic64_add_return(amount, &ring->appended);
 	if (unlikely(vnic_ring_exceeds(ring, appended -
 				       READ_ONCE(ring->known_taken))) &&
-	    vnic_ring_full(ring))
+	    vnic_ring_full(ring)) {
+		vnic_ring_overflow(ring);
 		goto refuse;
+	}
 	if (ring->count > 1)
 		skb_record_rx_queue(skb, ring->index);
+	/* A receiver that does not read must not hold the sender's socket. */
+	if (unlikely(READ_ONCE(ring->pause) == VNIC_RING_PARKED))
+		skb_orphan(skb);
 	old = READ_ONCE(ring->waiting.first);
 	do {
 		if (unlikely(old == VNIC_RING_CLOSED))
 			goto refuse;
 		skb->ll_node.next = old;
 	} while (!try_cmpxchg(&ring->waiting.first, &old, &skb->ll_node));
-	/* If others wait already, the first of them has asked for a poll. */
-	if (!old)
+	/*
+	 * If others wait already, the first of them has asked for a poll. In a
+	 * pause the timer does; `pause` is read after the frame is there, as
+	 * vnic_ring_go_on() looks for frames after `pause` was written.
+	 */
+	if (!old && likely(READ_ONCE(ring->pause) == VNIC_RING_POLLED))
 		napi_schedule(&ring->napi);
 	return true;
 

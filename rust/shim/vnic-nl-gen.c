@@ -63,7 +63,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 18),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 19),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -73,7 +73,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_DELETE] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_RING_SIZE + 1] = {
+const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_POOL + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[VNIC_A_MTU] = { .type = NLA_U32, },
@@ -82,6 +82,7 @@ const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_RING_SIZE + 1] = {
 	[VNIC_A_DELETE] = { .type = NLA_FLAG, },
 	[VNIC_A_POLL] = NLA_POLICY_MAX(NLA_U32, 2),
 	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
+	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 };
 
 /* VNIC_CMD_LINK_GET - do */
@@ -107,7 +108,7 @@ static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
 };
 
 /* VNIC_CMD_VNIC_SET - do */
-static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_RING_SIZE + 1] = {
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_POOL + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
@@ -117,6 +118,7 @@ static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_RING_SIZE + 1] = {
 	[VNIC_A_SUBJECT_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
 	[VNIC_A_POLL] = NLA_POLICY_MAX(NLA_U32, 2),
 	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
+	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 };
 
 /* VNIC_CMD_STATS_GET - do */
@@ -140,7 +142,7 @@ static const struct nla_policy vnic_policy_add_nl_policy[VNIC_A_POLICY_QUOTA + 1
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 18),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 19),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -159,7 +161,7 @@ static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
 	[VNIC_A_REQUEST_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_REQUEST_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_ifindex_range),
 	[VNIC_A_REQUEST_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_link_range),
-	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 18),
+	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 19),
 	[VNIC_A_REQUEST_NUMBER] = { .type = NLA_UINT, },
 	[VNIC_A_REQUEST_BYTES] = NLA_POLICY_MAX_LEN(16),
 	[VNIC_A_REQUEST_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -174,6 +176,32 @@ static const struct nla_policy vnic_apply_nl_policy[VNIC_A_TRANSACTION_POLICY + 
 	[VNIC_A_TRANSACTION_GENERATION] = { .type = NLA_UINT, },
 	[VNIC_A_TRANSACTION_VNIC] = NLA_POLICY_NESTED(vnic_vnic_change_nl_policy),
 	[VNIC_A_TRANSACTION_POLICY] = NLA_POLICY_NESTED(vnic_policy_change_nl_policy),
+};
+
+/* VNIC_CMD_POOL_GET - do */
+static const struct nla_policy vnic_pool_get_nl_policy[VNIC_A_POOL_HOST + 1] = {
+	[VNIC_A_POOL_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
+	[VNIC_A_POOL_HOST] = { .type = NLA_FLAG, },
+};
+
+/* VNIC_CMD_POOL_ADD - do */
+static const struct nla_policy vnic_pool_add_nl_policy[VNIC_A_POOL_THRESHOLD + 1] = {
+	[VNIC_A_POOL_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
+	[VNIC_A_POOL_LIMIT] = { .type = NLA_UINT, },
+	[VNIC_A_POOL_THRESHOLD] = { .type = NLA_U32, },
+};
+
+/* VNIC_CMD_POOL_SET - do */
+static const struct nla_policy vnic_pool_set_nl_policy[VNIC_A_POOL_THRESHOLD + 1] = {
+	[VNIC_A_POOL_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
+	[VNIC_A_POOL_HOST] = { .type = NLA_FLAG, },
+	[VNIC_A_POOL_LIMIT] = { .type = NLA_UINT, },
+	[VNIC_A_POOL_THRESHOLD] = { .type = NLA_U32, },
+};
+
+/* VNIC_CMD_POOL_DEL - do */
+static const struct nla_policy vnic_pool_del_nl_policy[VNIC_A_POOL_NAME + 1] = {
+	[VNIC_A_POOL_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 };
 
 /* Ops table for vnic */
@@ -215,7 +243,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_VNIC_SET,
 		.doit		= vnic_nl_vnic_set_doit,
 		.policy		= vnic_vnic_set_nl_policy,
-		.maxattr	= VNIC_A_RING_SIZE,
+		.maxattr	= VNIC_A_POOL,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
@@ -268,6 +296,39 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.doit		= vnic_nl_apply_doit,
 		.policy		= vnic_apply_nl_policy,
 		.maxattr	= VNIC_A_TRANSACTION_POLICY,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_POOL_GET,
+		.doit		= vnic_nl_pool_get_doit,
+		.policy		= vnic_pool_get_nl_policy,
+		.maxattr	= VNIC_A_POOL_HOST,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VNIC_CMD_POOL_GET,
+		.dumpit	= vnic_nl_pool_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VNIC_CMD_POOL_ADD,
+		.doit		= vnic_nl_pool_add_doit,
+		.policy		= vnic_pool_add_nl_policy,
+		.maxattr	= VNIC_A_POOL_THRESHOLD,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_POOL_SET,
+		.doit		= vnic_nl_pool_set_doit,
+		.policy		= vnic_pool_set_nl_policy,
+		.maxattr	= VNIC_A_POOL_THRESHOLD,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_POOL_DEL,
+		.doit		= vnic_nl_pool_del_doit,
+		.policy		= vnic_pool_del_nl_policy,
+		.maxattr	= VNIC_A_POOL_NAME,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

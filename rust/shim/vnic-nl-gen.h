@@ -17,7 +17,7 @@
 
 /* Common nested types */
 extern const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1];
-extern const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_RING_SIZE + 1];
+extern const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_POOL + 1];
 
 int vnic_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_link_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
@@ -33,6 +33,11 @@ int vnic_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_why_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_denied_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vnic_nl_apply_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_pool_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_pool_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vnic_nl_pool_add_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_pool_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_pool_del_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VNIC_NLGRP_CONFIG,

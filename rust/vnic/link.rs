@@ -36,6 +36,7 @@ use crate::{
         ethtool,
         netdev::{
             Dev,
+            Name,
             Net,
             NetDev, //
         },
@@ -62,6 +63,7 @@ use crate::{
         rx_handler,
         uapi, //
     },
+    pool::Membership,
     switch::Switch,
 };
 use core::{
@@ -93,8 +95,10 @@ impl LinkOps for Vnic {
         Policy::reject(c"the number of VNICs cannot be set"),
         Policy::U8,
         Policy::U32,
+        Policy::NAME,
     ];
-    const INFO_SIZE: usize = attr_size(2) + 4 * attr_size(1) + 2 * attr_size(4);
+    const INFO_SIZE: usize =
+        attr_size(2) + 4 * attr_size(1) + 2 * attr_size(4) + attr_size(Name::MAX_LEN + 1);
     const ETHTOOL: &'static ethtool::Table = &ethtool::table::<Self>();
 
     fn validate(attrs: Attrs<'_>, data: Attrs<'_>, extack: &mut Extack<'_>) -> Result {
@@ -125,7 +129,15 @@ impl LinkOps for Vnic {
         let promisc = promisc_attr(link.data, extack)?;
         let ring_settings = ring_attrs(RingSettings::DEFAULT, link.data, extack)?;
         let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
-        if promisc.is_some() || host.is_some() || ring_settings != RingSettings::DEFAULT {
+        let pool = match link.data.get(uapi::IFLA_VNIC_POOL) {
+            Some(attr) => super::pool::named(&attr, lower, extack, link.rtnl)?,
+            None => None,
+        };
+        if promisc.is_some()
+            || host.is_some()
+            || pool.is_some()
+            || ring_settings != RingSettings::DEFAULT
+        {
             refuse_maker(creator, lower, extack)?;
         }
         if let Some(on) = host {
@@ -158,6 +170,7 @@ impl LinkOps for Vnic {
             }),
             poll: AtomicU8::new(ring_settings.poll as u8),
             ring_size: AtomicU32::new(ring_settings.size),
+            pool: RtnlCell::new(pool.map(Membership::new)),
         })
     }
 
@@ -196,6 +209,13 @@ impl LinkOps for Vnic {
         let promisc = promisc_attr(attrs, extack)?;
         let host = link::host_attr(attrs, uapi::IFLA_VNIC_HOST, extack)?;
         let rings = ring_attrs(data.ring_settings(), attrs, extack)?;
+        let pool = match attrs.get(uapi::IFLA_VNIC_POOL) {
+            Some(attr) => {
+                request::ask(dev, Param::Pool, Value::Number(1), extack, rtnl)?;
+                Some(super::pool::named(&attr, data.lower(), extack, rtnl)?)
+            }
+            None => None,
+        };
         if let Some(promisc) = promisc {
             let value = Value::Number(promisc as u64);
             request::ask(dev, Param::PromiscMode, value, extack, rtnl)?;
@@ -205,6 +225,11 @@ impl LinkOps for Vnic {
             request::ask(dev, Param::Host, value, extack, rtnl)?;
         }
         Self::ask_rings(dev, rings, extack, rtnl)?;
+        // The last that can fail.
+        if let Some(pool) = pool {
+            Self::change_pool(dev, pool, extack, rtnl)?.commit(dev, rtnl);
+            database::touch(data.lower().net(), rtnl);
+        }
         if promisc.is_some() || host.is_some() {
             database::touch(data.lower().net(), rtnl);
         }
@@ -223,7 +248,7 @@ impl LinkOps for Vnic {
         Self::delete(dev, forget, list, rtnl);
     }
 
-    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>) -> Result {
+    fn fill_info(dev: &Dev<Self>, message: &mut Message<'_>, rtnl: Rtnl<'_>) -> Result {
         let data = dev.data();
         message.put_u16(uapi::IFLA_VNIC_VLAN, data.vid)?;
         message.put_u8(
@@ -235,7 +260,11 @@ impl LinkOps for Vnic {
         message.put_u32(uapi::IFLA_VNIC_COUNT, data.switch.vnic_count())?;
         let rings = data.ring_settings();
         message.put_u8(uapi::IFLA_VNIC_POLL, rings.poll as u8)?;
-        message.put_u32(uapi::IFLA_VNIC_RING_SIZE, rings.size)
+        message.put_u32(uapi::IFLA_VNIC_RING_SIZE, rings.size)?;
+        match data.pool(rtnl) {
+            Some(pool) => message.put_name(uapi::IFLA_VNIC_POOL, pool.name()),
+            None => Ok(()),
+        }
     }
 
     fn link_net(dev: &Dev<Self>) -> Net<'_> {
@@ -376,7 +405,7 @@ fn refuse_maker(creator: u64, lower: &NetDev, extack: &mut Extack<'_>) -> Result
     Err(extack.refuse(
         EPERM,
         format_args!(
-            "vnic: only the manager of {} may set promisc, host, poll and ring-size",
+            "vnic: only the manager of {} may set promisc, host, poll, ring-size and pool",
             lower.name()
         ),
     ))

@@ -9,9 +9,14 @@ mod device;
 mod ethtool;
 mod features;
 mod link;
+mod pool;
 mod rings;
 mod rx_mode;
 
+pub(crate) use pool::{
+    named as named_pool,
+    PoolChange, //
+};
 pub(crate) use rings::{
     Poll,
     RingSettings, //
@@ -53,6 +58,7 @@ use crate::{
         },
         uapi,
     },
+    pool::Membership,
     switch::Switch,
 };
 use core::sync::atomic::{
@@ -104,6 +110,8 @@ pub(crate) struct Vnic {
     /// What is set of its rings, see [`RingSettings`]; written under RTNL.
     poll: AtomicU8,
     ring_size: AtomicU32,
+    /// Where its packets are stored; what waits on its rings does so in the shares of the pool.
+    pool: RtnlCell<Option<Membership>>,
     /// Unique, never 0.
     id: u64,
     /// VLANs for which a VLAN device sits on a trunk.

@@ -28,6 +28,7 @@ use crate::{
         rtnl::Rtnl,
         uapi, //
     },
+    pool::Pool,
 };
 use core::{
     ops::RangeInclusive,
@@ -103,19 +104,23 @@ impl RingSettings {
         ))
     }
 
-    fn bounds(self, merge: bool) -> Bounds {
+    /// What follows from it, and from the pool.
+    fn bounds(self, merge: bool, pool: Option<&Pool>) -> Bounds {
         let (credit, credit_busy) = match self.poll {
+            // What is stored is stored by the ring.
+            _ if pool.is_some() => (0, 0),
             Poll::Auto => (CREDIT, CREDIT_BUSY),
             Poll::Inline => (u32::MAX, u32::MAX),
             Poll::Ring => (0, 0),
         };
         Bounds {
             packets: self.size,
-            bytes: RING_BYTES,
+            bytes: pool.map_or(RING_BYTES, |pool| pool.ring_bytes().min(RING_BYTES)),
             credit,
             credit_busy,
             merge,
             weight: WEIGHT,
+            threshold: pool.map_or(0, Pool::threshold),
         }
     }
 }
@@ -129,14 +134,15 @@ impl Vnic {
         }
     }
 
-    fn bounds(&self) -> Bounds {
+    pub(super) fn bounds(&self, rtnl: Rtnl<'_>) -> Bounds {
         let merged_below = self.switch.is_stub() || self.lower().features() & GRO != 0;
-        self.ring_settings().bounds(!merged_below)
+        let pool = self.pool(rtnl);
+        self.ring_settings().bounds(!merged_below, pool.as_deref())
     }
 
     /// What the lower device merges may have changed.
     pub(crate) fn follow_merging(&self, rtnl: Rtnl<'_>) {
-        self.rings.set_bounds(self.bounds(), rtnl);
+        self.rings.set_bounds(self.bounds(rtnl), rtnl);
     }
 
     /// Sets it, for packets from now on, and tells.
@@ -144,7 +150,7 @@ impl Vnic {
         let data = dev.data();
         data.poll.store(settings.poll as u8, Ordering::Relaxed);
         data.ring_size.store(settings.size, Ordering::Relaxed);
-        data.rings.set_bounds(data.bounds(), rtnl);
+        data.rings.set_bounds(data.bounds(rtnl), rtnl);
         events::changed(dev, rtnl);
     }
 
@@ -174,7 +180,13 @@ impl Vnic {
         request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
         let data = dev.data();
         if dev.is_up() {
-            let dropped = data.rings.reopen(dev, count, data.bounds(), rtnl)?;
+            let before = data.rings.count(rtnl);
+            let gates = data.admit_rings(count.into(), extack, rtnl)?;
+            let dropped = data
+                .rings
+                .reopen(dev, count, data.bounds(rtnl), gates, rtnl)
+                .inspect_err(|_| data.dismiss_rings(count.into(), rtnl))?;
+            data.dismiss_rings(before, rtnl);
             data.counters.add(Counter::RxDropDown, dropped.into());
         } else {
             dev.use_queues(count, rtnl)?;
@@ -186,12 +198,18 @@ impl Vnic {
 
     /// The VNIC goes up: one ring for each of its receive queues.
     pub(super) fn open_rings(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
-        self.rings.open(dev, self.bounds(), rtnl)
+        let count = dev.rx_queues(rtnl);
+        let gates = self.admit_rings(count, &mut Extack::none(), rtnl)?;
+        self.rings
+            .open(dev, self.bounds(rtnl), gates, rtnl)
+            .inspect_err(|_| self.dismiss_rings(count, rtnl))
     }
 
     /// The VNIC goes down: what waits is dropped.
     pub(super) fn close_rings(&self, dev: &Dev<Self>, rtnl: Rtnl<'_>) {
+        let rings = self.rings.count(rtnl);
         let dropped = self.rings.close(dev, rtnl);
+        self.dismiss_rings(rings, rtnl);
         self.counters.add(Counter::RxDropDown, dropped.into());
     }
 }

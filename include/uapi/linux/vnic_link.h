@@ -31,6 +31,11 @@ enum {
 	IFLA_VNIC_POLL,
 	/* u32, 64..65536: how many packets may wait on each of its rings. */
 	IFLA_VNIC_RING_SIZE,
+	/*
+	 * string, at most 15 bytes: the pool in which the packets that it
+	 * receives are stored; empty for none. Manager only.
+	 */
+	IFLA_VNIC_POOL,
 	__IFLA_VNIC_MAX
 };
 #define IFLA_VNIC_MAX (__IFLA_VNIC_MAX - 1)

@@ -10,6 +10,7 @@ mod logic;
 mod addr;
 mod mtu;
 mod permission;
+mod pool;
 mod sort;
 mod table;
 mod vlan;
