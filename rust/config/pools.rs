@@ -66,7 +66,7 @@ fn name(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Result<Name> {
         attr,
         EINVAL,
         format_args!(
-            "vnic: the name of a pool has letters, digits, dots, - and _, and is neither host nor none"
+            "vnic: letters, digits, . - and _ name a pool, but not host or none"
         ),
     ))
 }

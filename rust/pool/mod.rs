@@ -112,7 +112,7 @@ fn division(limit: u64, rings: u32, name: Name, extack: &mut Extack<'_>) -> Resu
         extack.refuse(
             ENOSPC,
             format_args!(
-                "vnic: pool {name} of {limit} bytes is enough for {most} rings, not {rings}"
+                "vnic: {limit} bytes in pool {name} do for {most} rings, not for {rings}"
             ),
         )
     })
@@ -330,7 +330,7 @@ pub(crate) fn set_host_size(size: u64, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) 
         return Err(extack.refuse(
             ERANGE,
             format_args!(
-                "vnic: a host pool of {size} bytes is not within 1-{memory}, the host's memory"
+                "vnic: a host pool of {size} bytes is not within 1-{memory}"
             ),
         ));
     }
@@ -358,7 +358,7 @@ fn check_room(limit: u64, others: u64, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) 
     Err(extack.refuse(
         ENOSPC,
         format_args!(
-            "vnic: {limit} bytes are more than the {left} that are left of the host pool's {size}"
+            "vnic: {limit} bytes, but {left} are left of the host pool's {size}"
         ),
     ))
 }
@@ -470,7 +470,7 @@ pub(crate) fn delete(pool: &Arc<Pool>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) 
         return Err(extack.refuse(
             EBUSY,
             format_args!(
-                "vnic: pool {} has {} VNICs, one of them is {holder}: take them out first",
+                "vnic: pool {} has {} VNICs, {holder} is one of them",
                 pool.name,
                 pool.members()
             ),

@@ -405,7 +405,7 @@ fn refuse_maker(creator: u64, lower: &NetDev, extack: &mut Extack<'_>) -> Result
     Err(extack.refuse(
         EPERM,
         format_args!(
-            "vnic: only the manager of {} may set promisc, host, poll, ring-size and pool",
+            "vnic: promisc, host, poll, ring-size and pool are for the manager of {}",
             lower.name()
         ),
     ))
