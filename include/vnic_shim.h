@@ -166,6 +166,32 @@ void vnic_chores_stop(void);
 /* In Rust. Process context. Return: after how many ms it is to be called again, or 0. */
 u32 vnic_chores(void);
 
+/* flow.c: flows of a VNIC. */
+
+/* How many words a key has. */
+#define VNIC_FLOW_WORDS 5
+
+/* What a flow counted on one CPU: received, and sent. */
+struct vnic_flow_stats {
+	u64 packets[2];
+	u64 bytes[2];
+};
+
+/* What a flow, which is Rust's, begins with. */
+struct vnic_flow {
+	struct rcu_head rcu;
+	struct vnic_flow_stats __percpu *stats;
+};
+
+void vnic_flow_key(const struct sk_buff *skb, bool framed, bool sent,
+		   u64 *word);
+void vnic_flow_count(const struct vnic_flow *flow, bool sent,
+		     unsigned int len);
+void vnic_flow_sum(const struct vnic_flow *flow, struct vnic_flow_stats *sum);
+bool vnic_flow_init(struct vnic_flow *flow);
+void vnic_flow_free(struct vnic_flow *flow);
+void vnic_flow_barrier(void);
+
 /* netdev.c: devices, under RTNL. */
 void vnic_netdev_setup(struct net_device *dev);
 void vnic_netdev_set_lockdep_class(struct net_device *dev);

@@ -8,6 +8,7 @@
 pub(crate) mod chores;
 pub(crate) mod counters;
 pub(crate) mod ethtool;
+pub(crate) mod flow;
 pub(crate) mod genl;
 pub(crate) mod hwtstamp;
 pub(crate) mod inetaddr;

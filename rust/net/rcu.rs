@@ -70,6 +70,8 @@ pub(crate) unsafe trait Plain: Sync {}
 
 // SAFETY: Two atomic integers.
 unsafe impl Plain for crate::logic::table::Slot {}
+// SAFETY: Two atomic integers.
+unsafe impl Plain for crate::logic::flow::Slot {}
 // SAFETY: An atomic integer.
 unsafe impl Plain for crate::logic::vlan::VidWord {}
 
@@ -167,6 +169,22 @@ impl<T: Plain> RcuArray<T> {
     /// Whether there is an array at all.
     pub(crate) fn is_allocated(&self, _rtnl: Rtnl<'_>) -> bool {
         !self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether there is no array. Any context.
+    #[inline(always)]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes the array away; it goes after a grace period.
+    pub(crate) fn clear(&self, _rtnl: Rtnl<'_>) {
+        // INVARIANT: Null.
+        let old = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
+        if !old.is_null() {
+            // SAFETY: As in `publish`.
+            unsafe { bindings::vnic_kvfree_rcu(old.cast()) };
+        }
     }
 
     /// Lets the writer change items in place.

@@ -9,9 +9,12 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use crate::{
-    logic::addr::{
-        Key,
-        KeyVlan, //
+    logic::{
+        addr::{
+            Key,
+            KeyVlan, //
+        },
+        flow, //
     },
     net::{
         counters::{
@@ -203,6 +206,17 @@ impl Skb {
                 0
             }
         }
+    }
+
+    /// What flows look at. `framed`: it starts with its Ethernet header, else it is in received form; `sent`:
+    /// by the VNIC whose flows these are.
+    #[inline(always)]
+    pub(crate) fn flow_key(&self, framed: bool, sent: bool, _rcu: Rcu<'_>) -> flow::Key {
+        let mut key = flow::Key::default();
+        const { assert!(flow::WORDS == bindings::VNIC_FLOW_WORDS as usize) };
+        // SAFETY: A valid packet, of which what is there is read; room for all words.
+        unsafe { bindings::vnic_flow_key(self.0.as_ptr(), framed, sent, key.0.as_mut_ptr()) };
+        key
     }
 
     /// As [`Skb::linear_destination`]; the header is made linear. `None` if it is not complete.
