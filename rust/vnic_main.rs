@@ -15,6 +15,7 @@ mod switch;
 mod vnic;
 
 use crate::net::{
+    flow,
     genl,
     inetaddr,
     netns,
@@ -53,6 +54,7 @@ struct Module {
     family: genl::Registration,
     namespaces: netns::Registration,
     database: database::Guard,
+    flows: flow::Guard,
     pools: pool::Guard,
 }
 
@@ -61,6 +63,7 @@ impl kernel::InPlaceModule for Module {
         // Made in this order: the kinds last, so that no device exists before we hear of events.
         try_pin_init!(Self {
             pools: pool::Guard,
+            flows: flow::Guard,
             database: database::Guard,
             namespaces: netns::Registration::new()?,
             family: genl::Registration::new()?,

@@ -31,6 +31,7 @@ use crate::{
             NetDev, //
         },
         netlink::{
+            Attr,
             Attrs,
             Extack, //
         },
@@ -61,6 +62,16 @@ pub(super) fn is_manager(request: &Request<'_>, lower: &NetDev) -> bool {
 /// Who the sender of a request is to a VNIC. Who has no capability anywhere is refused.
 pub(super) fn sender(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Result<Who> {
     let name = request.attrs().get(uapi::VNIC_A_SUBJECT_NAME);
+    sender_as(request, dev, name, rtnl)
+}
+
+/// [`sender`], who may speak for the subject with a name.
+pub(super) fn sender_as(
+    request: &Request<'_>,
+    dev: &Dev<Vnic>,
+    name: Option<Attr<'_>>,
+    rtnl: Rtnl<'_>,
+) -> Result<Who> {
     if is_manager(request, dev.data().lower()) {
         return Ok(match name {
             None => Who::Manager,

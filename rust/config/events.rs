@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     net::{
+        flow::Flow,
         genl::{
             self,
             Command,
@@ -149,6 +150,20 @@ pub(crate) fn overflow(dev: &Dev<Vnic>, ring: u16, packets: u32, pool: &Pool, rt
     genl::notify(net, Listeners::Overflow, command, rtnl, |message| {
         show::overflow(dev, (ring, packets), pool, message)
     });
+}
+
+/// Something happened to a flow of a VNIC.
+pub(super) fn flow(command: Command, dev: &Dev<Vnic>, flow: &Flow, rtnl: Rtnl<'_>) {
+    let (link, own) = (dev.data().lower().net(), dev.net());
+    let tell = |net| {
+        genl::notify(net, Listeners::Config, command, rtnl, |message| {
+            show::flow(dev, flow, rtnl, message)
+        });
+    };
+    tell(link);
+    if own != link {
+        tell(own);
+    }
 }
 
 fn tell_link(dev: &Dev<Vnic>, command: Command, rtnl: Rtnl<'_>) {

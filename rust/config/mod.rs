@@ -7,6 +7,7 @@
 mod change;
 pub(crate) mod database;
 pub(crate) mod events;
+mod flows;
 mod policy;
 mod pools;
 pub(crate) mod request;
@@ -29,6 +30,7 @@ use crate::{
         },
         netlink::{
             Attr,
+            Attrs,
             Extack,
             Message, //
         },
@@ -165,6 +167,22 @@ impl Handlers for Family {
         pools::delete(request, rtnl)
     }
 
+    fn flow_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        flows::get(request, rtnl)
+    }
+
+    fn flow_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result {
+        flows::dump(dump, rtnl)
+    }
+
+    fn flow_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        flows::add(request, rtnl)
+    }
+
+    fn flow_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        flows::delete(request, rtnl)
+    }
+
     fn apply(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
         transaction::apply(request, rtnl)
     }
@@ -175,6 +193,7 @@ type By = (u32, u32);
 const BY_VNIC: By = (uapi::VNIC_A_ID, uapi::VNIC_A_IFINDEX);
 const BY_STATS: By = (uapi::VNIC_A_STATS_ID, uapi::VNIC_A_STATS_IFINDEX);
 const BY_REQUEST: By = (uapi::VNIC_A_REQUEST_VNIC, uapi::VNIC_A_REQUEST_IFINDEX);
+const BY_FLOW: By = (uapi::VNIC_A_FLOW_VNIC, uapi::VNIC_A_FLOW_IFINDEX);
 
 /// In dumps the place of absent VNICs: behind every switch.
 const ABSENT: u64 = u64::MAX;
@@ -228,22 +247,36 @@ fn unknown_vnic(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Error {
 }
 
 /// The VNIC that a request names.
-fn named_vnic<'a>(request: &Request<'a>, (id, index): By, rtnl: Rtnl<'a>) -> Result<&'a Dev<Vnic>> {
-    let viewer = request.net();
+fn named_vnic<'a>(request: &Request<'a>, by: By, rtnl: Rtnl<'a>) -> Result<&'a Dev<Vnic>> {
     let mut extack = request.extack();
-    if let Some(attr) = request.attrs().get(id) {
-        let id = attr.uint();
-        let found = Switch::find_vnic(rtnl, |vnic| vnic.data().id() == id && shows(viewer, vnic));
-        return found.ok_or_else(|| unknown_vnic(&attr, &mut extack));
-    }
-    let Some(attr) = request.attrs().get(index) else {
-        return Err(extack.refuse(
+    find_named(request.net(), request.attrs(), by, &mut extack, rtnl)?.ok_or_else(|| {
+        extack.refuse(
             EINVAL,
             format_args!("vnic: which VNIC? give its id or its ifindex"),
-        ));
+        )
+    })
+}
+
+/// The VNIC that attributes name, if they name one.
+fn find_named<'a>(
+    viewer: Net<'a>,
+    attrs: Attrs<'_>,
+    (id, index): By,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'a>,
+) -> Result<Option<&'a Dev<Vnic>>> {
+    if let Some(attr) = attrs.get(id) {
+        let id = attr.uint();
+        let found = Switch::find_vnic(rtnl, |vnic| vnic.data().id() == id && shows(viewer, vnic));
+        return found
+            .map(Some)
+            .ok_or_else(|| unknown_vnic(&attr, &mut *extack));
+    }
+    let Some(attr) = attrs.get(index) else {
+        return Ok(None);
     };
-    let dev = named_device(viewer, &attr, &mut extack, rtnl)?;
-    dev.downcast::<Vnic>().ok_or_else(|| {
+    let dev = named_device(viewer, &attr, extack, rtnl)?;
+    dev.downcast::<Vnic>().map(Some).ok_or_else(|| {
         extack.refuse_attr(
             &attr,
             net::eopnotsupp(),

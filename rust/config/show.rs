@@ -8,17 +8,21 @@ use super::database::{
     Denial, //
 };
 use crate::{
-    logic::permission::{
-        Asker,
-        Entry,
-        Permits,
-        Scope,
-        Subject,
-        SubjectName,
-        Value, //
+    logic::{
+        flow::Prefix,
+        permission::{
+            Asker,
+            Entry,
+            Permits,
+            Scope,
+            Subject,
+            SubjectName,
+            Value, //
+        },
     },
     net::{
         counters::Counter,
+        flow::Flow,
         netdev::{
             Dev,
             Name,
@@ -280,6 +284,58 @@ pub(super) fn overflow(
     message.put_u32(uapi::VNIC_A_OVERFLOW_RING, ring.into())?;
     message.put_uint(uapi::VNIC_A_OVERFLOW_PACKETS, packets.into())?;
     message.put_name(uapi::VNIC_A_OVERFLOW_POOL, pool.name())
+}
+
+fn prefix(prefix: Option<Prefix>, (ip, len): (u32, u32), message: &mut Message<'_>) -> Result {
+    match prefix {
+        Some(prefix) => {
+            message.put_bytes(ip, prefix.address.bytes())?;
+            message.put_u8(len, prefix.bits)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Describes a flow of a VNIC, and tells what it counted.
+pub(super) fn flow(
+    dev: &Dev<Vnic>,
+    flow: &Flow,
+    rtnl: Rtnl<'_>,
+    message: &mut Message<'_>,
+) -> Result {
+    const LOCAL: (u32, u32) = (uapi::VNIC_A_FLOW_LOCAL_IP, uapi::VNIC_A_FLOW_LOCAL_IP_LEN);
+    const REMOTE: (u32, u32) = (uapi::VNIC_A_FLOW_REMOTE_IP, uapi::VNIC_A_FLOW_REMOTE_IP_LEN);
+    let (spec, stats) = (flow.spec(), flow.stats(rtnl));
+    let matching = &spec.matching;
+    message.put_uint(uapi::VNIC_A_FLOW_VNIC, dev.data().id())?;
+    message.put_uint(uapi::VNIC_A_FLOW_ID, flow.id())?;
+    message.put_bytes(uapi::VNIC_A_FLOW_NAME, spec.name.with_nul())?;
+    message.put_u32(uapi::VNIC_A_FLOW_RANK, spec.rank)?;
+    for (kind, value) in [
+        (uapi::VNIC_A_FLOW_ETHERTYPE, matching.ethertype),
+        (uapi::VNIC_A_FLOW_LOCAL_PORT, matching.local_port),
+        (uapi::VNIC_A_FLOW_REMOTE_PORT, matching.remote_port),
+        (uapi::VNIC_A_FLOW_RING, spec.ring),
+    ] {
+        value.map_or(Ok(()), |value| message.put_u16(kind, value))?;
+    }
+    for (kind, value) in [
+        (uapi::VNIC_A_FLOW_PROTOCOL, matching.protocol),
+        (uapi::VNIC_A_FLOW_DSCP, matching.dscp),
+    ] {
+        value.map_or(Ok(()), |value| message.put_u8(kind, value))?;
+    }
+    prefix(matching.local_ip, LOCAL, message)?;
+    prefix(matching.remote_ip, REMOTE, message)?;
+    for (kind, value) in [
+        (uapi::VNIC_A_FLOW_RX_PACKETS, stats.rx_packets),
+        (uapi::VNIC_A_FLOW_RX_BYTES, stats.rx_bytes),
+        (uapi::VNIC_A_FLOW_TX_PACKETS, stats.tx_packets),
+        (uapi::VNIC_A_FLOW_TX_BYTES, stats.tx_bytes),
+    ] {
+        message.put_uint(kind, value)?;
+    }
+    Ok(())
 }
 
 /// The attributes that carry a VNIC's counters.

@@ -15,7 +15,7 @@ use super::{
         self,
         Draft, //
     },
-    policy,
+    flows, policy,
     request::Who,
 };
 use crate::{
@@ -77,6 +77,7 @@ struct Progress<'a> {
     draft: Draft,
     added: KVVec<Entry>,
     deleted: KVVec<Entry>,
+    flows: KVVec<flows::Change<'a>>,
 }
 
 /// Refuses if the configuration is not the one that the sender knew.
@@ -138,6 +139,37 @@ impl<'a> Progress<'a> {
         Ok(self.changes.push(change, GFP_KERNEL)?)
     }
 
+    fn change_flow(
+        &mut self,
+        request: &Request<'_>,
+        index: &Index<'a>,
+        attrs: Attrs<'_>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result {
+        let Some(attr) = attrs.get(uapi::VNIC_A_FLOW_VNIC) else {
+            return Err(extack.refuse(
+                EINVAL,
+                format_args!("vnic: a flow of which VNIC? give its id"),
+            ));
+        };
+        let known = index
+            .find(attr.uint())
+            .filter(|vnic| super::shows(request.net(), vnic));
+        let vnic = known.ok_or_else(|| super::unknown_vnic(&attr, extack))?;
+        if !change::is_manager(request, vnic.data().lower()) {
+            return Err(extack.refuse_attr(
+                &attr,
+                EPERM,
+                format_args!("vnic: transactions are for who manages {}", vnic.name()),
+            ));
+        }
+        self.flows.reserve(1, GFP_KERNEL)?;
+        let change = flows::Change::of(vnic, attrs, extack, rtnl)?;
+        // Reserved above: it cannot be lost for want of memory.
+        Ok(self.flows.push(change, GFP_KERNEL)?)
+    }
+
     fn change_policy(
         &mut self,
         request: &Request<'_>,
@@ -168,6 +200,16 @@ impl<'a> Progress<'a> {
             let mut nested = genl::policy_change(&attr, extack)?;
             self.change_policy(request, nested.attrs(), extack, rtnl)?;
         }
+        // What is deleted first: a flow may be replaced by one of its name, or with its match.
+        for deletes in [true, false] {
+            for attr in request.all(uapi::VNIC_A_TRANSACTION_FLOW) {
+                let mut nested = genl::flow_change(&attr, extack)?;
+                let attrs = nested.attrs();
+                if attrs.has(uapi::VNIC_A_FLOW_DELETE) == deletes {
+                    self.change_flow(request, index, attrs, extack, rtnl)?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -192,6 +234,10 @@ impl<'a> Progress<'a> {
         for id in self.doomed_absent.iter() {
             database::forget(*id, rtnl);
             database::touch(net, rtnl);
+        }
+        // In the order of `run`.
+        for change in self.flows {
+            change.commit(rtnl);
         }
         kill_many(rtnl, |list| {
             for vnic in self.doomed.iter() {
@@ -219,10 +265,14 @@ pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
         draft: Draft::new(0, rtnl)?,
         added: KVVec::new(),
         deleted: KVVec::new(),
+        flows: KVVec::new(),
     };
     match progress.run(request, &index, &mut extack, rtnl) {
         Ok(()) => progress.commit(request, rtnl),
         Err(error) => {
+            while let Some(change) = progress.flows.pop() {
+                change.undo(rtnl);
+            }
             while let Some(change) = progress.changes.pop() {
                 change.undo(rtnl);
             }

@@ -303,10 +303,13 @@ impl Prefix {
     /// Two words of a key, and of its mask.
     fn words(&self) -> ([u64; 2], [u64; 2]) {
         let mask = mask_bytes(self.bits);
-        (words(self.address.bytes()), match self.ethertype() {
-            IPV4 => words(mask.get(..4).unwrap_or(&[])),
-            _ => words(&mask),
-        })
+        (
+            words(self.address.bytes()),
+            match self.ethertype() {
+                IPV4 => words(mask.get(..4).unwrap_or(&[])),
+                _ => words(&mask),
+            },
+        )
     }
 }
 

@@ -50,10 +50,12 @@ pub(crate) enum Param {
     Rings,
     /// The pool that its packets are stored in.
     Pool,
+    /// Its flows.
+    Flows,
 }
 
 /// Parameters in the order of their numbers, and their names.
-const PARAMS: [(Param, &str); 20] = [
+const PARAMS: [(Param, &str); 21] = [
     (Param::All, "all"),
     (Param::Address, "address"),
     (Param::Mtu, "mtu"),
@@ -74,6 +76,7 @@ const PARAMS: [(Param, &str); 20] = [
     (Param::Vnics, "vnics"),
     (Param::Rings, "rings"),
     (Param::Pool, "pool"),
+    (Param::Flows, "flows"),
 ];
 
 impl Param {
@@ -92,7 +95,7 @@ impl Param {
     pub(crate) fn is_grantable(self) -> bool {
         !matches!(
             self,
-            Self::PromiscMode | Self::Host | Self::Timestamps | Self::Pool
+            Self::PromiscMode | Self::Host | Self::Timestamps | Self::Pool | Self::Flows
         )
     }
 

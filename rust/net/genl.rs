@@ -76,6 +76,12 @@ pub(crate) enum Command {
     PoolDelete = bindings::VNIC_CMD_POOL_DEL_NTF as u8,
     /// A ring dropped packets.
     Overflow = bindings::VNIC_CMD_OVERFLOW_NTF as u8,
+    /// A flow.
+    FlowGet = bindings::VNIC_CMD_FLOW_GET as u8,
+    /// A flow is new.
+    FlowAdd = bindings::VNIC_CMD_FLOW_ADD_NTF as u8,
+    /// A flow is gone.
+    FlowDelete = bindings::VNIC_CMD_FLOW_DEL_NTF as u8,
 }
 
 /// Who is told of something.
@@ -145,6 +151,18 @@ pub(crate) trait Handlers {
 
     /// Deletes a pool.
     fn pool_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Describes a flow.
+    fn flow_get(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Describes flows.
+    fn flow_dump(dump: &mut Dump<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Adds a flow.
+    fn flow_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Deletes a flow.
+    fn flow_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
 
     /// Changes many things together.
     fn apply(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
@@ -232,6 +250,9 @@ impl<'a> Request<'a> {
 /// A place in a dump: the number of the switch, and that of the VNIC on it.
 pub(crate) type Cursor = [u64; 2];
 
+/// The same, and the number of something of that VNIC.
+pub(crate) type LongCursor = [u64; 3];
+
 /// A dump, which goes on in as many calls as its reader's buffers need.
 pub(crate) struct Dump<'a> {
     skb: *mut bindings::sk_buff,
@@ -273,10 +294,20 @@ impl<'a> Dump<'a> {
 
     /// Where the dump stands: zeroes at first, then what [`Dump::put`] was told last.
     pub(crate) fn cursor(&self) -> Cursor {
-        // SAFETY: The context is the family's, zeroed at first, and large and aligned enough.
+        self.words()
+    }
+
+    /// The same with the number of something of a VNIC, as [`Dump::put_long`] was told.
+    pub(crate) fn long_cursor(&self) -> LongCursor {
+        self.words()
+    }
+
+    fn words<const N: usize>(&self) -> [u64; N] {
+        const { assert!(N * 8 <= 48) };
+        // SAFETY: The context is the family's, zeroed at first, and large (48 bytes) and aligned enough.
         unsafe {
             ptr::addr_of!((*self.callback).__bindgen_anon_1)
-                .cast::<Cursor>()
+                .cast::<[u64; N]>()
                 .read()
         }
     }
@@ -286,6 +317,23 @@ impl<'a> Dump<'a> {
     pub(crate) fn put(
         &mut self,
         cursor: Cursor,
+        fill: impl FnOnce(&mut Message<'_>) -> Result,
+    ) -> bool {
+        self.put_words(cursor, fill)
+    }
+
+    /// [`Dump::put`] with a longer cursor; a dump has always the same kind.
+    pub(crate) fn put_long(
+        &mut self,
+        cursor: LongCursor,
+        fill: impl FnOnce(&mut Message<'_>) -> Result,
+    ) -> bool {
+        self.put_words(cursor, fill)
+    }
+
+    fn put_words<const N: usize>(
+        &mut self,
+        cursor: [u64; N],
         fill: impl FnOnce(&mut Message<'_>) -> Result,
     ) -> bool {
         // SAFETY: The message and the callback of this call.
@@ -301,11 +349,11 @@ impl<'a> Dump<'a> {
             self.full = true;
             return false;
         }
-        // SAFETY: Begun above; the context as in `cursor`.
+        // SAFETY: Begun above; the context as in `words`.
         unsafe {
             bindings::vnic_genl_end(self.skb, hdr);
             ptr::addr_of_mut!((*self.callback).__bindgen_anon_1)
-                .cast::<Cursor>()
+                .cast::<[u64; N]>()
                 .write(cursor);
         }
         true
@@ -317,6 +365,9 @@ pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_POOL as usize + 1
 
 /// The attributes of a policy in a transaction.
 pub(crate) type PolicyChange<'a> = Nested<'a, { bindings::VNIC_A_POLICY_DELETE as usize + 1 }>;
+
+/// The attributes of a flow in a transaction.
+pub(crate) type FlowChange<'a> = Nested<'a, { bindings::VNIC_A_FLOW_DELETE as usize + 1 }>;
 
 /// What a transaction says of a VNIC.
 pub(crate) fn vnic_change<'a>(attr: &Attr<'a>, extack: &mut Extack<'_>) -> Result<VnicChange<'a>> {
@@ -337,6 +388,12 @@ pub(crate) fn policy_change<'a>(
             extack,
         )
     }
+}
+
+/// What a transaction says of a flow.
+pub(crate) fn flow_change<'a>(attr: &Attr<'a>, extack: &mut Extack<'_>) -> Result<FlowChange<'a>> {
+    // SAFETY: The generated table goes up to this attribute.
+    unsafe { Nested::parse(attr, bindings::vnic_flow_change_nl_policy.as_ptr(), extack) }
 }
 
 /// Tells everyone in `net` who listens. Process context. For want of memory nobody is told: a
@@ -488,6 +545,9 @@ operations! {
         vnic_nl_pool_add_doit = pool_add;
         vnic_nl_pool_set_doit = pool_set;
         vnic_nl_pool_del_doit = pool_delete;
+        vnic_nl_flow_get_doit = flow_get;
+        vnic_nl_flow_add_doit = flow_add;
+        vnic_nl_flow_del_doit = flow_delete;
     }
     dump {
         vnic_nl_link_get_dumpit = link_dump;
@@ -496,5 +556,6 @@ operations! {
         vnic_nl_policy_get_dumpit = policy_dump;
         vnic_nl_denied_get_dumpit = denied_dump;
         vnic_nl_pool_get_dumpit = pool_dump;
+        vnic_nl_flow_get_dumpit = flow_dump;
     }
 }

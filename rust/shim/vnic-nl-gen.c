@@ -53,7 +53,33 @@ static const struct netlink_range_validation vnic_a_stats_ifindex_range = {
 	.max	= S32_MAX,
 };
 
+static const struct netlink_range_validation vnic_a_flow_ifindex_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
+static const struct netlink_range_validation vnic_a_flow_ring_range = {
+	.max	= 65534ULL,
+};
+
 /* Common nested types */
+const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_DELETE + 1] = {
+	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
+	[VNIC_A_FLOW_RANK] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_ETHERTYPE] = NLA_POLICY_MIN(NLA_U16, 1536),
+	[VNIC_A_FLOW_PROTOCOL] = { .type = NLA_U8, },
+	[VNIC_A_FLOW_LOCAL_IP] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_FLOW_LOCAL_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VNIC_A_FLOW_REMOTE_IP] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_FLOW_REMOTE_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VNIC_A_FLOW_LOCAL_PORT] = { .type = NLA_U16, },
+	[VNIC_A_FLOW_REMOTE_PORT] = { .type = NLA_U16, },
+	[VNIC_A_FLOW_DSCP] = NLA_POLICY_MAX(NLA_U8, 63),
+	[VNIC_A_FLOW_RING] = NLA_POLICY_FULL_RANGE(NLA_U16, &vnic_a_flow_ring_range),
+	[VNIC_A_FLOW_DELETE] = { .type = NLA_FLAG, },
+};
+
 const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] = {
 	[VNIC_A_POLICY_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_POLICY_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
@@ -63,7 +89,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 19),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 20),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -142,7 +168,7 @@ static const struct nla_policy vnic_policy_add_nl_policy[VNIC_A_POLICY_QUOTA + 1
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 19),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 20),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -161,7 +187,7 @@ static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
 	[VNIC_A_REQUEST_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_REQUEST_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_ifindex_range),
 	[VNIC_A_REQUEST_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_link_range),
-	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 19),
+	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 20),
 	[VNIC_A_REQUEST_NUMBER] = { .type = NLA_UINT, },
 	[VNIC_A_REQUEST_BYTES] = NLA_POLICY_MAX_LEN(16),
 	[VNIC_A_REQUEST_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -172,10 +198,11 @@ static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
 };
 
 /* VNIC_CMD_APPLY - do */
-static const struct nla_policy vnic_apply_nl_policy[VNIC_A_TRANSACTION_POLICY + 1] = {
+static const struct nla_policy vnic_apply_nl_policy[VNIC_A_TRANSACTION_FLOW + 1] = {
 	[VNIC_A_TRANSACTION_GENERATION] = { .type = NLA_UINT, },
 	[VNIC_A_TRANSACTION_VNIC] = NLA_POLICY_NESTED(vnic_vnic_change_nl_policy),
 	[VNIC_A_TRANSACTION_POLICY] = NLA_POLICY_NESTED(vnic_policy_change_nl_policy),
+	[VNIC_A_TRANSACTION_FLOW] = NLA_POLICY_NESTED(vnic_flow_change_nl_policy),
 };
 
 /* VNIC_CMD_POOL_GET - do */
@@ -202,6 +229,44 @@ static const struct nla_policy vnic_pool_set_nl_policy[VNIC_A_POOL_THRESHOLD + 1
 /* VNIC_CMD_POOL_DEL - do */
 static const struct nla_policy vnic_pool_del_nl_policy[VNIC_A_POOL_NAME + 1] = {
 	[VNIC_A_POOL_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
+};
+
+/* VNIC_CMD_FLOW_GET - do */
+static const struct nla_policy vnic_flow_get_do_nl_policy[VNIC_A_FLOW_NAME + 1] = {
+	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
+	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
+};
+
+/* VNIC_CMD_FLOW_GET - dump */
+static const struct nla_policy vnic_flow_get_dump_nl_policy[VNIC_A_FLOW_IFINDEX + 1] = {
+	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
+};
+
+/* VNIC_CMD_FLOW_ADD - do */
+static const struct nla_policy vnic_flow_add_nl_policy[VNIC_A_FLOW_RING + 1] = {
+	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
+	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
+	[VNIC_A_FLOW_RANK] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_ETHERTYPE] = NLA_POLICY_MIN(NLA_U16, 1536),
+	[VNIC_A_FLOW_PROTOCOL] = { .type = NLA_U8, },
+	[VNIC_A_FLOW_LOCAL_IP] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_FLOW_LOCAL_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VNIC_A_FLOW_REMOTE_IP] = NLA_POLICY_MAX_LEN(16),
+	[VNIC_A_FLOW_REMOTE_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VNIC_A_FLOW_LOCAL_PORT] = { .type = NLA_U16, },
+	[VNIC_A_FLOW_REMOTE_PORT] = { .type = NLA_U16, },
+	[VNIC_A_FLOW_DSCP] = NLA_POLICY_MAX(NLA_U8, 63),
+	[VNIC_A_FLOW_RING] = NLA_POLICY_FULL_RANGE(NLA_U16, &vnic_a_flow_ring_range),
+};
+
+/* VNIC_CMD_FLOW_DEL - do */
+static const struct nla_policy vnic_flow_del_nl_policy[VNIC_A_FLOW_NAME + 1] = {
+	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
+	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
 };
 
 /* Ops table for vnic */
@@ -295,7 +360,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_APPLY,
 		.doit		= vnic_nl_apply_doit,
 		.policy		= vnic_apply_nl_policy,
-		.maxattr	= VNIC_A_TRANSACTION_POLICY,
+		.maxattr	= VNIC_A_TRANSACTION_FLOW,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
@@ -329,6 +394,34 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.doit		= vnic_nl_pool_del_doit,
 		.policy		= vnic_pool_del_nl_policy,
 		.maxattr	= VNIC_A_POOL_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_FLOW_GET,
+		.doit		= vnic_nl_flow_get_doit,
+		.policy		= vnic_flow_get_do_nl_policy,
+		.maxattr	= VNIC_A_FLOW_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_FLOW_GET,
+		.dumpit		= vnic_nl_flow_get_dumpit,
+		.policy		= vnic_flow_get_dump_nl_policy,
+		.maxattr	= VNIC_A_FLOW_IFINDEX,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VNIC_CMD_FLOW_ADD,
+		.doit		= vnic_nl_flow_add_doit,
+		.policy		= vnic_flow_add_nl_policy,
+		.maxattr	= VNIC_A_FLOW_RING,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_FLOW_DEL,
+		.doit		= vnic_nl_flow_del_doit,
+		.policy		= vnic_flow_del_nl_policy,
+		.maxattr	= VNIC_A_FLOW_NAME,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

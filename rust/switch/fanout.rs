@@ -416,14 +416,14 @@ fn takes(vnic: &Dev<Vnic>, origin: Origin, rcu: Rcu<'_>) -> Option<Take> {
 
 /// Gives a VNIC a clone.
 fn give(skb: &Skb, vnic: &Dev<Vnic>, take: Take, from_host: bool, rcu: Rcu<'_>) {
-    let (rx, rings) = (vnic.data().counters(), vnic.data().rings());
+    let rx = vnic.data().counters();
     let queue = if from_host {
         skb.tx_queue()
     } else {
         skb.rx_queue()
     };
     // It was up a moment ago.
-    let Some(ring) = rings.find(queue, rcu) else {
+    let Some(ring) = vnic.data().ring_for(skb, false, queue, rcu) else {
         return;
     };
     let Some(mut clone) = skb.try_clone() else {

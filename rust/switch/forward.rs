@@ -102,7 +102,7 @@ impl Switch {
     #[inline(always)]
     fn arrive(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
         let data = vnic.data();
-        let Some(ring) = data.rings().find(skb.rx_queue(), rcu) else {
+        let Some(ring) = data.ring_for(&skb, false, skb.rx_queue(), rcu) else {
             let count = Some((data.counters(), Counter::RxDropDown));
             skb.drop_for(vnic, count, Reason::DeviceDown);
             return Verdict::Consumed;
@@ -153,6 +153,9 @@ impl Switch {
     /// that the compiler needs no stack frame here.
     #[inline(always)]
     pub(crate) fn transmit(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        if !vnic.data().flows().is_none() {
+            vnic.data().flows().sent(&skb, rcu);
+        }
         match skb.linear_destination(vnic.data().vlan()) {
             Some(key) if !key.is_group() && self.taps.is_empty() => {
                 self.transmit_unicast(vnic, skb, key, rcu)
@@ -194,7 +197,7 @@ impl Switch {
     #[inline(always)]
     fn deliver(skb: Skb, src: &NetDev, tx: Option<&Counters>, dst: &Dev<Vnic>, rcu: Rcu<'_>) -> Tx {
         let rx = Some(dst.data().counters());
-        match dst.data().rings().find(skb.tx_queue(), rcu) {
+        match dst.data().ring_for(&skb, true, skb.tx_queue(), rcu) {
             None => skb.refuse(dst, tx, rx, Counter::RxDropDown, Reason::DeviceDown),
             ring => skb.hand_over(src, dst, tx, rx, ring, rcu),
         }

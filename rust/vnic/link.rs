@@ -34,6 +34,7 @@ use crate::{
         self,
         counters::Counters,
         ethtool,
+        flow::Flows,
         netdev::{
             Dev,
             Name,
@@ -147,6 +148,7 @@ impl LinkOps for Vnic {
             switch,
             counters: Counters::new(),
             rings: Rings::new(),
+            flows: Flows::new(),
             vlan: KeyVlan::new(vid),
             vid,
             wide: AtomicBool::new(false),

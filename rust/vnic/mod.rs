@@ -42,6 +42,7 @@ use crate::{
             Counted,
             Counters, //
         },
+        flow::Flows,
         netdev::{
             Dev,
             NetDev, //
@@ -51,11 +52,15 @@ use crate::{
             Rcu,
             RcuArray, //
         },
-        ring::Rings,
+        ring::{
+            Ring,
+            Rings, //
+        },
         rtnl::{
             Rtnl,
             RtnlCell, //
         },
+        skb::Skb,
         uapi,
     },
     pool::Membership,
@@ -98,6 +103,7 @@ pub(crate) struct Vnic {
     switch: Arc<Switch>,
     counters: Counters,
     rings: Rings,
+    flows: Flows,
     vlan: KeyVlan,
     /// 0: a trunk.
     vid: u16,
@@ -157,6 +163,29 @@ impl Vnic {
     #[inline(always)]
     pub(crate) fn rings(&self) -> &Rings {
         &self.rings
+    }
+
+    /// Its flows.
+    #[inline(always)]
+    pub(crate) fn flows(&self) -> &Flows {
+        &self.flows
+    }
+
+    /// The ring for a packet that it receives; none while it is down. `framed` as in [`Flows::received`];
+    /// `queue` is whence the packet came, which counts unless its flow wants another ring.
+    #[inline(always)]
+    pub(crate) fn ring_for<'a>(
+        &'a self,
+        skb: &Skb,
+        framed: bool,
+        queue: u16,
+        rcu: Rcu<'a>,
+    ) -> Option<&'a Ring> {
+        let wanted = match self.flows.is_none() {
+            true => None,
+            false => self.flows.received(skb, framed, rcu),
+        };
+        self.rings.find(wanted.unwrap_or(queue), rcu)
     }
 
     /// Its VLAN, as a part of keys.

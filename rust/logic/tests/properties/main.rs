@@ -8,6 +8,7 @@
 mod logic;
 
 mod addr;
+mod flow;
 mod mtu;
 mod permission;
 mod pool;

@@ -7,7 +7,7 @@ use crate::logic::permission::{
 use proptest::prelude::*;
 
 fn param() -> impl Strategy<Value = Param> {
-    (0_u32..19).prop_map(|number| Param::of(number).unwrap())
+    (0_u32..21).prop_map(|number| Param::of(number).unwrap())
 }
 
 fn subject() -> impl Strategy<Value = Subject> {
@@ -135,7 +135,7 @@ proptest! {
         // As policy-add refuses them, only "all" is left, which does not cover them.
         let layer: Vec<Entry> =
             layer.into_iter().filter(|entry| entry.policy.param.is_grantable()).collect();
-        for param in [Param::PromiscMode, Param::Host, Param::Timestamps] {
+        for param in [Param::PromiscMode, Param::Host, Param::Timestamps, Param::Pool, Param::Flows] {
             prop_assert!(!decide(&[&layer, &BUILT_IN], &asker, param, &value, 0).allowed);
         }
     }
@@ -184,10 +184,10 @@ fn built_in_policies_are_below_all_others() {
 
 #[test]
 fn parameters_have_their_numbers() {
-    for number in 0..19 {
+    for number in 0..21 {
         assert_eq!(Param::of(number).map(|param| param as u32), Some(number));
     }
-    assert_eq!(Param::of(19), None);
+    assert_eq!(Param::of(21), None);
 }
 
 #[test]
