@@ -65,9 +65,7 @@ fn name(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Result<Name> {
     Err(extack.refuse_attr(
         attr,
         EINVAL,
-        format_args!(
-            "vnic: letters, digits, . - and _ name a pool, but not host or none"
-        ),
+        format_args!("vnic: letters, digits, . - and _ name a pool, but not host or none"),
     ))
 }
 

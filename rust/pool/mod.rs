@@ -111,9 +111,7 @@ fn division(limit: u64, rings: u32, name: Name, extack: &mut Extack<'_>) -> Resu
         let most = most_rings(limit);
         extack.refuse(
             ENOSPC,
-            format_args!(
-                "vnic: {limit} bytes in pool {name} do for {most} rings, not for {rings}"
-            ),
+            format_args!("vnic: {limit} bytes in pool {name} do for {most} rings, not for {rings}"),
         )
     })
 }
@@ -329,9 +327,7 @@ pub(crate) fn set_host_size(size: u64, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) 
     if size > memory || size == 0 {
         return Err(extack.refuse(
             ERANGE,
-            format_args!(
-                "vnic: a host pool of {size} bytes is not within 1-{memory}"
-            ),
+            format_args!("vnic: a host pool of {size} bytes is not within 1-{memory}"),
         ));
     }
     HOST_SIZE.set(size, rtnl);
@@ -357,9 +353,7 @@ fn check_room(limit: u64, others: u64, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) 
     }
     Err(extack.refuse(
         ENOSPC,
-        format_args!(
-            "vnic: {limit} bytes, but {left} are left of the host pool's {size}"
-        ),
+        format_args!("vnic: {limit} bytes, but {left} are left of the host pool's {size}"),
     ))
 }
 

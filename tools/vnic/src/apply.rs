@@ -380,20 +380,20 @@ fn set_host(family: &Family, link: u32, on: bool) -> Result<(), Error> {
     family.ask(cmd::LINK_SET, &request).map(|_| ())
 }
 
+/// The number of a VNIC.
+fn vnic_id(scope: &Scope, ids: &HashMap<Scope, u64>) -> Result<u64, Error> {
+    let id = ids.get(scope).copied();
+    id.ok_or_else(|| Error::Usage(format!("the VNIC {scope} went meanwhile; try again")))
+}
+
 /// The attribute of a policy that says what it is for.
 fn scope_attr(scope: &Scope, ids: &HashMap<Scope, u64>) -> Result<Request, Error> {
-    match (scope, ids.get(scope)) {
-        (Scope::Host, _) => Ok(Request::default()),
-        (Scope::Link(name), _) => {
-            Ok(Request::default().with(policy::LINK, &index_of(name)?.to_ne_bytes()))
-        }
-        (Scope::Vnic { .. }, Some(id)) => {
-            Ok(Request::default().with(policy::VNIC, &id.to_ne_bytes()))
-        }
-        (Scope::Vnic { name, .. }, None) => {
-            Error::usage(format!("the VNIC {name} went meanwhile; try again"))
-        }
-    }
+    let request = Request::default();
+    Ok(match scope {
+        Scope::Host => request,
+        Scope::Link(name) => request.with(policy::LINK, &index_of(name)?.to_ne_bytes()),
+        Scope::Vnic { .. } => request.with(policy::VNIC, &vnic_id(scope, ids)?.to_ne_bytes()),
+    })
 }
 
 /// Adds a step to a transaction.
@@ -418,6 +418,14 @@ fn add(
                 .with(policy::ID, &id.to_ne_bytes())
                 .flag(policy::DELETE);
             request.nest(transaction::POLICY, &one)
+        }
+        Step::AddFlow { scope, flow } => {
+            let one =
+                Request::default().with(uapi::flow::VNIC, &vnic_id(scope, ids)?.to_ne_bytes());
+            request.nest(transaction::FLOW, &flow.attrs(one))
+        }
+        Step::DeleteFlow { scope, flow } => {
+            crate::flow::deletion(request, vnic_id(scope, ids)?, &flow.name)
         }
         Step::MakeEtherstub { .. }
         | Step::MakeVnic { .. }

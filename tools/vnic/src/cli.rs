@@ -3,6 +3,7 @@
 //! What the command line can say.
 
 use crate::{
+    flow,
     policy,
     print::Format,
     settings,
@@ -123,6 +124,11 @@ pub enum What {
         #[command(subcommand)]
         what: Option<PolicyWhat>,
     },
+    /// Packets of VNICs that are told apart
+    Flow {
+        #[command(subcommand)]
+        what: Option<FlowWhat>,
+    },
     /// Whether a change would be allowed, and which policy decides
     #[command(after_help = why::HELP)]
     Why {
@@ -194,6 +200,36 @@ pub enum LinkWhat {
     Del {
         /// Its name
         name: String,
+    },
+}
+
+/// What is to be done with flows.
+#[derive(Subcommand)]
+pub enum FlowWhat {
+    /// Show them, in the order in which they were added
+    Show {
+        /// Only those of this VNIC
+        vnic: Option<String>,
+        /// With what they counted
+        #[arg(short, long)]
+        statistics: bool,
+    },
+    /// Add one
+    #[command(after_help = flow::HELP)]
+    Add {
+        /// The VNIC, by name, NETNS/NAME or number
+        vnic: String,
+        /// The name of the flow, then words and their values
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Delete some: all, or none
+    Del {
+        /// The VNIC, by name, NETNS/NAME or number
+        vnic: String,
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
     },
 }
 

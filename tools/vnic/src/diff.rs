@@ -10,6 +10,7 @@ use crate::{
         WantedVnic, //
     },
     error::Error,
+    flow::Flow,
     policy::Policy,
     settings::Settings,
     state::{
@@ -101,6 +102,20 @@ pub enum Step {
         /// The policy.
         policy: Policy,
     },
+    /// A flow is added to a VNIC.
+    AddFlow {
+        /// The VNIC.
+        scope: Scope,
+        /// The flow.
+        flow: Flow,
+    },
+    /// A flow of a VNIC is deleted.
+    DeleteFlow {
+        /// The VNIC.
+        scope: Scope,
+        /// The flow.
+        flow: Flow,
+    },
     /// A VNIC is deleted.
     Delete {
         /// Its number.
@@ -119,9 +134,12 @@ impl Step {
     /// The character that it begins with when it is printed.
     pub fn sign(&self) -> &'static str {
         match self {
-            Self::MakeEtherstub { .. } | Self::MakeVnic { .. } | Self::AddPolicy { .. } => "+",
+            Self::MakeEtherstub { .. }
+            | Self::MakeVnic { .. }
+            | Self::AddPolicy { .. }
+            | Self::AddFlow { .. } => "+",
             Self::Host { .. } | Self::Change { .. } => "~",
-            Self::DeletePolicy { .. } | Self::Delete { .. } => "-",
+            Self::DeletePolicy { .. } | Self::DeleteFlow { .. } | Self::Delete { .. } => "-",
             Self::Skip { .. } => "#",
         }
     }
@@ -205,6 +223,9 @@ impl fmt::Display for Step {
             Self::AddPolicy { scope, policy } => write!(f, "policy {scope} {policy}"),
             Self::DeletePolicy { id, scope, policy } => {
                 write!(f, "policy {scope} {policy}, number {id}")
+            }
+            Self::AddFlow { scope, flow } | Self::DeleteFlow { scope, flow } => {
+                write!(f, "flow {scope} {flow}")
             }
             Self::Delete { id, name } => write!(f, "vnic {name}, number {id}"),
             Self::Skip { why } => f.write_str(why),
@@ -353,6 +374,21 @@ fn policies(scope: &Scope, wanted: &BTreeSet<Policy>, have: &[Numbered], steps: 
     }
 }
 
+/// One of which anything changes is another one, of the same name.
+fn flows(scope: &Scope, wanted: &BTreeSet<Flow>, have: &[Flow], steps: &mut Vec<Step>) {
+    let there: HashSet<&Flow> = have.iter().collect();
+    let gone = have.iter().filter(|flow| !wanted.contains(flow));
+    steps.extend(gone.map(|flow| Step::DeleteFlow {
+        scope: scope.clone(),
+        flow: flow.clone(),
+    }));
+    let new = wanted.iter().filter(|flow| !there.contains(flow));
+    steps.extend(new.map(|flow| Step::AddFlow {
+        scope: scope.clone(),
+        flow: flow.clone(),
+    }));
+}
+
 fn link_steps(
     wanted: &WantedLink,
     have: Option<&HasLink>,
@@ -432,8 +468,13 @@ fn vnic_steps(
             kept: have.is_some(),
         }),
     }
-    let have = have.map_or(&[][..], |have| &have.policies);
-    policies(&scope, &wanted.policies, have, steps);
+    let old = have.map_or(&[][..], |have| &have.policies);
+    policies(&scope, &wanted.policies, old, steps);
+    // What is absent has none.
+    if !wanted.absent {
+        let old = have.map_or(&[][..], |have| &have.flows);
+        flows(&scope, &wanted.flows, old, steps);
+    }
     Ok(())
 }
 
@@ -533,7 +574,12 @@ mod tests {
             ring_size: 1024,
             up: true,
             policies: Vec::new(),
+            flows: Vec::new(),
         }
+    }
+
+    fn flow(words: &str) -> Flow {
+        Flow::parse(&mut crate::words::Words::split(words)).expect(words)
     }
 
     fn web() -> Home {
@@ -616,6 +662,28 @@ mod tests {
                 "+ policy link nic0 owner vnics quota 4",
                 "~ vnic web/eth0 mtu 1500 up, was mtu 1400 down",
                 "- policy web/eth0 owner all, number 7",
+            ],
+            said(&text, &state(vec![one]), false)
+        );
+    }
+
+    #[test]
+    fn a_flow_that_differs_is_another_one() {
+        let mut one = vnic(1, web());
+        one.flows = vec![
+            flow("web protocol tcp"),
+            flow("dns protocol udp"),
+            flow("all"),
+        ];
+        let text = format!(
+            "{NIC}{VNIC}flows = [\"dns protocol udp\", \"web rank 2 protocol tcp ring 1\", \"new dscp 1\"]\n"
+        );
+        assert_eq!(
+            vec![
+                "- flow web/eth0 web protocol tcp",
+                "- flow web/eth0 all",
+                "+ flow web/eth0 new dscp 1",
+                "+ flow web/eth0 web rank 2 protocol tcp ring 1",
             ],
             said(&text, &state(vec![one]), false)
         );

@@ -6,6 +6,7 @@ use crate::{
     attrs,
     create::check_name,
     error::Error,
+    flow::Flow,
     netns::{
         self,
         Names, //
@@ -92,6 +93,8 @@ struct VnicEntry {
     up: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    flows: Vec<String>,
 }
 
 /// A link, as it is wanted. What is not said is not compared.
@@ -134,6 +137,8 @@ pub struct WantedVnic {
     pub up: Option<bool>,
     /// Its policies: these, and no others.
     pub policies: BTreeSet<Policy>,
+    /// Its flows: these, and no others.
+    pub flows: BTreeSet<Flow>,
 }
 
 impl WantedVnic {
@@ -172,6 +177,19 @@ fn policies(of: &str, lines: &[String]) -> Result<BTreeSet<Policy>, Error> {
         .collect()
 }
 
+fn flows(of: &str, lines: &[String]) -> Result<BTreeSet<Flow>, Error> {
+    let (mut flows, mut names) = (BTreeSet::new(), HashSet::new());
+    for line in lines {
+        let flow = Flow::parse(&mut Words::split(line))
+            .map_err(|error| Error::Usage(format!("flow \"{line}\" of {of}: {error}")))?;
+        if !names.insert(flow.name.clone()) {
+            return Error::usage(format!("the flow {} of {of} is there twice", flow.name));
+        }
+        flows.insert(flow);
+    }
+    Ok(flows)
+}
+
 fn written(policies: &BTreeSet<Policy>) -> Vec<String> {
     let mut lines: Vec<String> = policies.iter().map(Policy::to_string).collect();
     lines.sort();
@@ -205,6 +223,7 @@ impl VnicEntry {
         let ring_size = self.ring_size.map(ring_size);
         Ok(WantedVnic {
             policies: policies(&called, &self.policies)?,
+            flows: flows(&called, &self.flows)?,
             link: self.link,
             name: check_name(&self.name).map_err(inside)?.to_owned(),
             netns: self.netns,
@@ -250,6 +269,7 @@ impl From<&WantedVnic> for VnicEntry {
             ring_size: vnic.ring_size,
             up: vnic.up,
             policies: written(&vnic.policies),
+            flows: vnic.flows.iter().map(Flow::to_string).collect(),
         }
     }
 }
@@ -397,6 +417,10 @@ policies = [
     \"owner all none\",
     \"owner mtu 1280-1500\",
 ]
+flows = [
+    \"dns protocol udp remote-port 53 ring 1\",
+    \"web rank 10 protocol tcp local-ip 192.0.2.0/24 local-port 80\",
+]
 
 [[vnic]]
 link = \"stub0\"
@@ -445,6 +469,11 @@ name = \"v0\"
             (format!("{link}{vnic}ring-size = 63"), "65536, not \"63\""),
             (format!("{link}{vnic}ring_size = 64"), "ring_size"),
             (format!("{link}{vnic}mtu = -1"), "mtu"),
+            (format!("{link}{vnic}flows = [\"web colour\"]"), "colour"),
+            (
+                format!("{link}{vnic}flows = [\"web\", \"web rank 1\"]"),
+                "web of v0 is there twice",
+            ),
             (
                 format!("{link}[[vnic]]\nlink = \"nic0\"\nname = \"a b\""),
                 "a b",

@@ -6,6 +6,7 @@ use crate::{
     attrs::Answer,
     error::Error,
     family::Family,
+    flow::Shown,
     link::Link,
     netns::Names,
     policies::{
@@ -36,6 +37,7 @@ enum About {
     Vnic(Vnic),
     Link(Link),
     Policy(Rule),
+    Flow(Shown),
     Request(Denial),
     Unknown(u8),
 }
@@ -53,6 +55,7 @@ impl Watch<'_> {
             About::Vnic(Vnic::of(answer, &self.names))
         };
         let policy = || About::Policy(Rule::of(answer, &self.names, &self.scopes));
+        let flow = || About::Flow(Shown::of(answer, &self.scopes));
         let (event, about) = match command {
             cmd::VNIC_ADD_NTF => ("new", vnic()),
             cmd::VNIC_CHANGE_NTF => ("changed", vnic()),
@@ -60,6 +63,8 @@ impl Watch<'_> {
             cmd::LINK_CHANGE_NTF => ("changed", About::Link(Link::from(answer))),
             cmd::POLICY_ADD_NTF => ("new", policy()),
             cmd::POLICY_DEL_NTF => ("gone", policy()),
+            cmd::FLOW_ADD_NTF => ("new", flow()),
+            cmd::FLOW_DEL_NTF => ("gone", flow()),
             cmd::DENIED_NTF => (
                 "denied",
                 About::Request(Denial::of(answer, &self.names, &self.scopes)),
@@ -127,6 +132,7 @@ impl Row for Event {
             ("what", About::Vnic(vnic)) => vnic_line(vnic),
             ("what", About::Link(link)) => link_line(link),
             ("what", About::Policy(rule)) => format!("policy {}", rule.line()),
+            ("what", About::Flow(flow)) => format!("flow {}", flow.line()),
             ("what", About::Request(denial)) => format!("request {}", denial.line()),
             ("what", About::Unknown(command)) => format!("command {command}, of a newer module"),
             _ => return None,

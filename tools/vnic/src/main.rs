@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod event;
 mod family;
+mod flow;
 mod link;
 mod message;
 mod netns;
@@ -34,6 +35,7 @@ mod words;
 use clap::Parser;
 use cli::{
     Cli,
+    FlowWhat,
     LinkWhat,
     PolicyWhat,
     What, //
@@ -84,6 +86,24 @@ fn link(printer: &Printer, what: LinkWhat) -> Result<(), Error> {
         // The kernel may load the module for it.
         LinkWhat::Add { name } => create::add_etherstub(&name),
         LinkWhat::Del { name } => create::delete_etherstub(&Family::connect()?, &name),
+    }
+}
+
+fn flow(printer: &Printer, what: FlowWhat) -> Result<(), Error> {
+    let family = Family::connect()?;
+    match what {
+        FlowWhat::Show { vnic, statistics } => {
+            let flows = flow::show(&family, vnic.as_deref())?;
+            match statistics {
+                true => {
+                    let counted: Vec<_> = flows.into_iter().map(flow::Counted).collect();
+                    printer.all(&counted)
+                }
+                false => printer.all(&flows),
+            }
+        }
+        FlowWhat::Add { vnic, words } => flow::add(&family, &vnic, &words),
+        FlowWhat::Del { vnic, names } => flow::delete(&family, &vnic, &names),
     }
 }
 
@@ -151,6 +171,13 @@ fn run(cli: Cli) -> Result<(), Error> {
             what.unwrap_or(PolicyWhat::Show {
                 vnic: None,
                 link: None,
+            }),
+        ),
+        What::Flow { what } => flow(
+            &printer,
+            what.unwrap_or(FlowWhat::Show {
+                vnic: None,
+                statistics: false,
             }),
         ),
         What::Why { words, link, last } => why(&printer, &words, link.as_deref(), last),

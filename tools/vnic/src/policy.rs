@@ -273,7 +273,8 @@ impl fmt::Display for Subject {
 }
 
 impl Prefix {
-    fn new(mut bytes: Vec<u8>, length: u8) -> Self {
+    /// Of an address; the bits that do not count are dropped.
+    pub fn new(mut bytes: Vec<u8>, length: u8) -> Self {
         let mut left = usize::from(length);
         for byte in &mut bytes {
             let bits = left.min(8);
@@ -283,7 +284,23 @@ impl Prefix {
         Self { bytes, length }
     }
 
-    fn parse(text: &str) -> Result<Self, Error> {
+    /// The address that they begin with.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many bits count.
+    pub fn length(&self) -> u8 {
+        self.length
+    }
+
+    /// Whether it is one of IP addresses.
+    pub fn is_ip(&self) -> bool {
+        matches!(self.bytes.len(), 4 | 16)
+    }
+
+    /// Takes ADDRESS/LENGTH or ADDRESS.
+    pub fn parse(text: &str) -> Result<Self, Error> {
         let (start, length) = match text.split_once('/') {
             Some((start, length)) => (start, Some(length)),
             None => (text, None),

@@ -35,7 +35,7 @@ pub const NEW_HELP: &str = "Settings:
   up";
 
 /// Refuses a word that is there twice.
-fn once(word: &str, seen: &mut Vec<String>) -> Result<(), Error> {
+pub fn once(word: &str, seen: &mut Vec<String>) -> Result<(), Error> {
     // up and down are two words for one setting.
     let setting = if word == "down" { "up" } else { word };
     if seen.iter().any(|other| other == setting) {

@@ -12,6 +12,7 @@ use crate::{
     },
     error::Error,
     family::Family,
+    flow::Flow,
     link::{
         name_of,
         Link, //
@@ -95,6 +96,8 @@ pub struct HasVnic {
     pub up: bool,
     /// Its policies.
     pub policies: Vec<Numbered>,
+    /// Its flows.
+    pub flows: Vec<Flow>,
 }
 
 /// All that is there.
@@ -144,6 +147,7 @@ impl HasVnic {
             poll: poll.and_then(|way| way.try_into().ok()).unwrap_or(u8::MAX),
             ring_size: u32::try_from(vnic.ring_size).map_err(Error::trouble)?,
             policies: Vec::new(),
+            flows: Vec::new(),
         })
     }
 
@@ -189,6 +193,7 @@ impl State {
                 (None, None) => of_host.push(numbered),
             }
         }
+        let mut of_flows = flows(family)?;
         let mut state = Self {
             generation: links.iter().find_map(|link| link.generation),
             policies: of_host,
@@ -199,6 +204,7 @@ impl State {
         for vnic in vnics {
             let mut vnic = HasVnic::of(vnic, &state.names)?;
             vnic.policies = of_vnics.remove(&vnic.id).unwrap_or_default();
+            vnic.flows = of_flows.remove(&vnic.id).unwrap_or_default();
             state.vnics.push(vnic);
         }
         for link in links {
@@ -262,6 +268,7 @@ impl State {
                 ring_size: Some(vnic.ring_size).filter(|size| *size != 0),
                 up: Some(vnic.up),
                 policies: lasting(&format!("VNIC {called}"), &vnic.policies, &mut remarks),
+                flows: vnic.flows.iter().cloned().collect(),
             });
         }
         let policies = lasting("the host", &self.policies, &mut remarks);
@@ -273,6 +280,24 @@ impl State {
         };
         (wanted, remarks)
     }
+}
+
+/// All flows, by the numbers of their VNICs.
+fn flows(family: &Family) -> Result<HashMap<u64, Vec<Flow>>, Error> {
+    let answers = match family.dump(cmd::FLOW_GET, &Request::default()) {
+        // A module without flows.
+        Err(Error::Refused { errno, .. }) if errno == libc::EOPNOTSUPP => Vec::new(),
+        other => other?,
+    };
+    let mut found = HashMap::new();
+    for answer in &answers {
+        let vnic = answer.number(uapi::flow::VNIC).unwrap_or(0);
+        found
+            .entry(vnic)
+            .or_insert_with(Vec::new)
+            .push(Flow::of(answer));
+    }
+    Ok(found)
 }
 
 /// The policies that a document can speak of.

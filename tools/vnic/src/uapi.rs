@@ -12,12 +12,14 @@ pub const GROUP_CONFIG: &str = "config";
 pub const GROUP_DENIED: &str = "denied";
 /// The longest name of a subject.
 pub const SUBJECT_NAME_LEN: usize = 31;
+/// The longest name of a flow.
+pub const FLOW_NAME_LEN: usize = 31;
 
 /// Who asks, or may, in the order of enum vnic_subject.
 pub const SUBJECTS: [&str; 4] = ["owner", "netns", "user", "name"];
 
 /// What is asked for, in the order of enum vnic_param.
-pub const PARAMS: [&str; 19] = [
+pub const PARAMS: [&str; 21] = [
     "all",
     "address",
     "mtu",
@@ -37,6 +39,8 @@ pub const PARAMS: [&str; 19] = [
     "timestamps",
     "vnics",
     "rings",
+    "pool",
+    "flows",
 ];
 
 /// What VNICs sit on, in the order of enum vnic_link_kind.
@@ -80,6 +84,10 @@ pub mod cmd {
         DENIED_GET = 16,
         DENIED_NTF = 17,
         APPLY = 18,
+        FLOW_GET = 27,
+        FLOW_ADD = 28,
+        FLOW_ADD_NTF = 30,
+        FLOW_DEL_NTF = 31,
     }
 }
 
@@ -174,6 +182,32 @@ pub mod transaction {
         GENERATION = 1,
         VNIC = 2,
         POLICY = 3,
+        FLOW = 4,
+    }
+}
+
+/// Attributes of flows.
+pub mod flow {
+    numbers! { "VNIC_A_FLOW_" u16:
+        VNIC = 1,
+        NAME = 3,
+        ID = 4,
+        RANK = 5,
+        ETHERTYPE = 6,
+        PROTOCOL = 7,
+        LOCAL_IP = 8,
+        LOCAL_IP_LEN = 9,
+        REMOTE_IP = 10,
+        REMOTE_IP_LEN = 11,
+        LOCAL_PORT = 12,
+        REMOTE_PORT = 13,
+        DSCP = 14,
+        RING = 15,
+        RX_PACKETS = 16,
+        RX_BYTES = 17,
+        TX_PACKETS = 18,
+        TX_BYTES = 19,
+        DELETE = 20,
     }
 }
 
@@ -275,6 +309,7 @@ mod tests {
             (&header, policy::ALL),
             (&header, request::ALL),
             (&header, transaction::ALL),
+            (&header, flow::ALL),
             (&links, new_vnic::ALL),
             (&links, new_etherstub::ALL),
         ] {
