@@ -422,8 +422,13 @@ fn give(skb: &Skb, vnic: &Dev<Vnic>, take: Take, from_host: bool, rcu: Rcu<'_>) 
     } else {
         skb.rx_queue()
     };
+    let flows = vnic.data().flows();
+    let wanted = match flows.is_none() {
+        true => None,
+        false => flows.received(skb, false, rcu),
+    };
     // It was up a moment ago.
-    let Some(ring) = vnic.data().ring_for(skb, false, queue, rcu) else {
+    let Some(ring) = vnic.data().rings().find(wanted.unwrap_or(queue), rcu) else {
         return;
     };
     let Some(mut clone) = skb.try_clone() else {

@@ -99,10 +99,27 @@ impl Switch {
         dev.downcast::<Vnic>()
     }
 
+    /// A VNIC gets a frame from the wire. As in [`Switch::transmit`], flows are somewhere else.
     #[inline(always)]
     fn arrive(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
+        if !vnic.data().flows().is_none() {
+            return Self::arrive_by_flow(vnic, skb, rcu);
+        }
+        let queue = skb.rx_queue();
+        Self::arrive_by(queue, vnic, skb, rcu)
+    }
+
+    #[inline(never)]
+    fn arrive_by_flow(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
+        let wanted = vnic.data().flows().received(&skb, false, rcu);
+        let queue = wanted.unwrap_or(skb.rx_queue());
+        Self::arrive_by(queue, vnic, skb, rcu)
+    }
+
+    #[inline(always)]
+    fn arrive_by(queue: u16, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
         let data = vnic.data();
-        let Some(ring) = data.ring_for(&skb, false, skb.rx_queue(), rcu) else {
+        let Some(ring) = data.rings().find(queue, rcu) else {
             let count = Some((data.counters(), Counter::RxDropDown));
             skb.drop_for(vnic, count, Reason::DeviceDown);
             return Verdict::Consumed;
@@ -154,8 +171,20 @@ impl Switch {
     #[inline(always)]
     pub(crate) fn transmit(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         if !vnic.data().flows().is_none() {
-            vnic.data().flows().sent(&skb, rcu);
+            return self.transmit_by_flow(vnic, skb, rcu);
         }
+        self.transmit_any(vnic, skb, rcu)
+    }
+
+    /// The frame is counted where it belongs, too.
+    #[inline(never)]
+    fn transmit_by_flow(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        vnic.data().flows().sent(&skb, rcu);
+        self.transmit_any(vnic, skb, rcu)
+    }
+
+    #[inline(always)]
+    fn transmit_any(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         match skb.linear_destination(vnic.data().vlan()) {
             Some(key) if !key.is_group() && self.taps.is_empty() => {
                 self.transmit_unicast(vnic, skb, key, rcu)
@@ -196,8 +225,37 @@ impl Switch {
     /// Hands a frame to a VNIC of this link.
     #[inline(always)]
     fn deliver(skb: Skb, src: &NetDev, tx: Option<&Counters>, dst: &Dev<Vnic>, rcu: Rcu<'_>) -> Tx {
+        if !dst.data().flows().is_none() {
+            return Self::deliver_by_flow(skb, src, tx, dst, rcu);
+        }
+        let queue = skb.tx_queue();
+        Self::deliver_by(queue, skb, src, tx, dst, rcu)
+    }
+
+    #[inline(never)]
+    fn deliver_by_flow(
+        skb: Skb,
+        src: &NetDev,
+        tx: Option<&Counters>,
+        dst: &Dev<Vnic>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
+        let wanted = dst.data().flows().received(&skb, true, rcu);
+        let queue = wanted.unwrap_or(skb.tx_queue());
+        Self::deliver_by(queue, skb, src, tx, dst, rcu)
+    }
+
+    #[inline(always)]
+    fn deliver_by(
+        queue: u16,
+        skb: Skb,
+        src: &NetDev,
+        tx: Option<&Counters>,
+        dst: &Dev<Vnic>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         let rx = Some(dst.data().counters());
-        match dst.data().ring_for(&skb, true, skb.tx_queue(), rcu) {
+        match dst.data().rings().find(queue, rcu) {
             None => skb.refuse(dst, tx, rx, Counter::RxDropDown, Reason::DeviceDown),
             ring => skb.hand_over(src, dst, tx, rx, ring, rcu),
         }

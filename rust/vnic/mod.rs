@@ -52,15 +52,11 @@ use crate::{
             Rcu,
             RcuArray, //
         },
-        ring::{
-            Ring,
-            Rings, //
-        },
+        ring::Rings,
         rtnl::{
             Rtnl,
             RtnlCell, //
         },
-        skb::Skb,
         uapi,
     },
     pool::Membership,
@@ -169,23 +165,6 @@ impl Vnic {
     #[inline(always)]
     pub(crate) fn flows(&self) -> &Flows {
         &self.flows
-    }
-
-    /// The ring for a packet that it receives; none while it is down. `framed` as in [`Flows::received`];
-    /// `queue` is whence the packet came, which counts unless its flow wants another ring.
-    #[inline(always)]
-    pub(crate) fn ring_for<'a>(
-        &'a self,
-        skb: &Skb,
-        framed: bool,
-        queue: u16,
-        rcu: Rcu<'a>,
-    ) -> Option<&'a Ring> {
-        let wanted = match self.flows.is_none() {
-            true => None,
-            false => self.flows.received(skb, framed, rcu),
-        };
-        self.rings.find(wanted.unwrap_or(queue), rcu)
     }
 
     /// Its VLAN, as a part of keys.
