@@ -139,10 +139,12 @@ void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate);
  *
  * Return: 0 if so; how long to wait before it is asked again, in ns; with
  * VNIC_GATE_PARK if nobody knows how long it will be; VNIC_GATE_GONE if the
- * frame was dropped.
+ * frame was dropped; VNIC_GATE_CUT if there is a list of frames in its place,
+ * which is asked for one by one.
  */
 #define VNIC_GATE_PARK (1ULL << 63)
 #define VNIC_GATE_GONE U64_MAX
+#define VNIC_GATE_CUT (U64_MAX - 1)
 u64 vnic_gate_admit(void *gate, struct sk_buff **skb);
 void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
 
@@ -159,10 +161,16 @@ void vnic_page_ref_add(struct page *page, u32 refs);
 void vnic_page_put(struct page *page, u32 refs);
 u64 vnic_now(void);
 u64 vnic_total_pages(void);
-struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot,
+struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 			       struct page *const *pages);
+struct sk_buff *vnic_skb_cut(struct sk_buff *skb);
 void vnic_chores_soon(u32 delay);
 void vnic_chores_stop(void);
+
+/* deferred.c: packets that wait to be freed. */
+int vnic_deferred_init(void);
+void vnic_deferred_exit(void);
+void vnic_deferred_flush(void);
 /* In Rust. Process context. Return: after how many ms it is to be called again, or 0. */
 u32 vnic_chores(void);
 

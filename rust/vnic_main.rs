@@ -62,7 +62,7 @@ impl kernel::InPlaceModule for Module {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         // Made in this order: the kinds last, so that no device exists before we hear of events.
         try_pin_init!(Self {
-            pools: pool::Guard,
+            pools: pool::Guard::new()?,
             flows: flow::Guard,
             database: database::Guard,
             namespaces: netns::Registration::new()?,

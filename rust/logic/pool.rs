@@ -29,11 +29,42 @@ pub(crate) const LIMIT_LEAST: u64 = 1 << 20;
 /// The greatest limit of a pool, in bytes.
 pub(crate) const LIMIT_MOST: u64 = 1 << 40;
 
-/// How many whole pages a packet of `len` bytes needs beyond its slot; `None` if it cannot be stored.
+/// The shortest part in front of a packet that can be all of its headers: those of IP.
+pub(crate) const HEADERS_LEAST: u32 = 20;
+
+/// Where the bytes of a packet go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Layout {
+    /// So many go to its first slot.
+    pub(crate) linear: u32,
+    /// So many pages are filled with the rest.
+    pub(crate) frags: u32,
+}
+
+/// How a packet of `len` bytes is stored, the first `head` of which were linear; `None` if it cannot be.
+///
+/// If it is too long for a slot, and what was linear is short, that is its headers: they are all that goes
+/// to the slot, so that what a stream carries begins with a page, and can be mapped.
 #[inline(always)]
-pub(crate) fn frags(len: u32) -> Option<u32> {
-    let frags = len.saturating_sub(SLOT_DATA).div_ceil(PAGE);
-    (frags <= MAX_FRAGS).then_some(frags)
+pub(crate) fn layout(len: u32, head: u32) -> Option<Layout> {
+    if len <= SLOT_DATA {
+        return Some(Layout {
+            linear: len,
+            frags: 0,
+        });
+    }
+    long_layout(len, head)
+}
+
+fn long_layout(len: u32, head: u32) -> Option<Layout> {
+    let with = |linear: u32| {
+        let frags = len.saturating_sub(linear).div_ceil(PAGE);
+        (frags <= MAX_FRAGS).then_some(Layout { linear, frags })
+    };
+    match head {
+        HEADERS_LEAST..SLOT_DATA => with(head).or_else(|| with(SLOT_DATA)),
+        _ => with(SLOT_DATA),
+    }
 }
 
 /// How a pool's limit is divided.

@@ -7,6 +7,7 @@
 
 pub(crate) mod chores;
 pub(crate) mod counters;
+pub(crate) mod deferred;
 pub(crate) mod ethtool;
 pub(crate) mod flow;
 pub(crate) mod genl;

@@ -18,7 +18,8 @@
 
 use crate::{
     logic::pool::{
-        frags,
+        layout,
+        Layout,
         MAX_FRAGS,
         SLOT, //
     },
@@ -67,7 +68,7 @@ const LOOK_FIRST: u32 = 8;
 const LOOK_MORE: u32 = 32;
 
 /// How many are looked at while softirqs wait, in process context.
-const LOOK_AT_ONCE: u32 = 4096;
+const LOOK_AT_ONCE: u32 = 1024;
 
 /// The pages that a ring takes at a time are at most so many.
 const MOST_BATCH: u32 = 32;
@@ -338,13 +339,20 @@ impl Store {
     /// Frees up to `count` pages, of those that nobody refers to and no ring has; returns how many.
     pub(crate) fn shrink(&self, count: u32, rtnl: Rtnl<'_>) -> u32 {
         let mut gone = PageList::new();
-        self.with_lists(|lists| {
-            lists.search(LOOK_AT_ONCE);
-            while gone.len < count {
-                let Some(page) = lists.free.pop() else { break };
-                gone.push(page);
+        // All that were busy when it began are looked at once; softirqs do not wait for that.
+        let rounds = self.with_lists(|lists| lists.busy.len) / LOOK_AT_ONCE;
+        for _ in 0..=rounds {
+            self.with_lists(|lists| {
+                lists.search(LOOK_AT_ONCE);
+                while gone.len < count {
+                    let Some(page) = lists.free.pop() else { break };
+                    gone.push(page);
+                }
+            });
+            if gone.len == count {
+                break;
             }
-        });
+        }
         let freed = gone.len;
         while let Some(page) = gone.pop() {
             empty_slot(page.slot());
@@ -519,40 +527,41 @@ impl Cache {
     /// Stores a packet in received form. NAPI only.
     #[inline]
     pub(crate) fn store(&mut self, skb: Skb) -> Stored {
-        let Some(frags) = frags(skb.len()) else {
+        let Some(parts) = layout(skb.len(), skb.head_len()) else {
             return Stored::TooLong(skb);
         };
         let first = u32::from(self.half.is_none());
-        let need = frags.wrapping_add(first);
+        let need = parts.frags.wrapping_add(first);
         if (self.ready.len < need || self.store.squeezed.load(Ordering::Relaxed))
             && !self.provide(need)
         {
             return Stored::NoPages(skb);
         }
-        self.fill(skb, frags)
+        self.fill(skb, parts)
     }
 
     /// Copies a packet; there are pages enough.
-    fn fill(&mut self, skb: Skb, frags: u32) -> Stored {
+    fn fill(&mut self, skb: Skb, parts: Layout) -> Stored {
         let mut pages = [ptr::null_mut(); MAX_FRAGS as usize];
         let second = self.half.is_some();
         let Some(head) = self.half.take().or_else(|| self.ready.pop()) else {
             return Stored::NoPages(skb);
         };
         let mut taken = PageList::new();
-        for place in pages.iter_mut().take(frags as usize) {
+        for place in pages.iter_mut().take(parts.frags as usize) {
             let Some(page) = self.ready.pop() else { break };
             *place = page.raw();
             page.give_ref();
             taken.push(page);
         }
         head.give_ref();
-        // SAFETY: In NAPI; half a page that nobody else uses, and pages enough for a packet of this
-        // length, with a reference on each. It consumes the packet unless it returns null.
+        // SAFETY: In NAPI; half a page that nobody else uses, and pages enough for what is not linear,
+        // with a reference on each. It consumes the packet unless it returns null.
         let (raw, copy) = unsafe {
             let raw = skb.into_raw();
             let slot = head.half(second).cast();
-            (raw, bindings::vnic_skb_store(raw, slot, pages.as_ptr()))
+            let copy = bindings::vnic_skb_store(raw, slot, parts.linear, pages.as_ptr());
+            (raw, copy)
         };
         if copy.is_null() {
             head.take_ref();

@@ -13,7 +13,10 @@ use crate::{
         netdev::NetDev,
         rcu::Rcu,
         rtnl::Rtnl,
-        skb::Skb, //
+        skb::{
+            Segments,
+            Skb, //
+        },
     },
     pool::Gate,
 };
@@ -54,6 +57,8 @@ pub(crate) enum Admission {
     /// It waits, nobody knows for how long; it is asked for again in so many ns. Meanwhile it charges no
     /// socket.
     Park(Skb, u64),
+    /// It is in pieces, each of which is asked for.
+    Cut(Segments),
     /// It was dropped.
     Gone,
 }
@@ -98,7 +103,9 @@ unsafe fn gate_from_raw(gate: *mut c_void) -> Option<KBox<Gate>> {
 /// Called by a ring's NAPI only, with its gate and a packet that is given up by what is returned.
 #[no_mangle]
 unsafe extern "C" fn vnic_gate_admit(gate: *mut c_void, skb: *mut *mut bindings::sk_buff) -> u64 {
+    // `VNIC_GATE_…`.
     const PARK: u64 = 1 << 63;
+    const CUT: u64 = u64::MAX - 1;
     // SAFETY: The ring's gate, from `gate_into_raw`; only its NAPI uses it, which is here. The packet
     // is ours, and NAPI runs with bottom halves off, which is a read-side section.
     let (gate, packet, rcu) = unsafe {
@@ -118,6 +125,11 @@ unsafe extern "C" fn vnic_gate_admit(gate: *mut c_void, skb: *mut *mut bindings:
             // It is still the one that C knows.
             packet.into_raw();
             wait | PARK
+        }
+        Admission::Cut(segments) => {
+            // SAFETY: A place for packets, which are C's from now on.
+            unsafe { *skb = segments.into_raw() };
+            CUT
         }
         Admission::Gone => u64::MAX,
     }

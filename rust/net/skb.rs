@@ -78,6 +78,29 @@ pub(crate) enum Refusal {
     NoMemory,
 }
 
+/// An owned list of packets.
+///
+/// # Invariants
+///
+/// The pointer is the first of packets that are chained by `next`, and ours.
+pub(crate) struct Segments(NonNull<bindings::sk_buff>);
+
+impl Segments {
+    /// Gives them up to C.
+    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
+        let first = self.0.as_ptr();
+        mem::forget(self);
+        first
+    }
+}
+
+impl Drop for Segments {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; nobody uses them after.
+        unsafe { bindings::kfree_skb_list_reason(self.0.as_ptr(), Reason::Purge as u32) };
+    }
+}
+
 /// An owned packet.
 ///
 /// # Invariants
@@ -140,6 +163,26 @@ impl Skb {
     #[inline(always)]
     pub(crate) fn len(&self) -> u32 {
         self.get().len
+    }
+
+    /// How many of them are linear.
+    #[inline(always)]
+    pub(crate) fn head_len(&self) -> u32 {
+        self.get().len.wrapping_sub(self.get().data_len)
+    }
+
+    /// Cuts a large packet in received form into its segments, which charge no socket; gives it back if
+    /// it is none, or there is no memory. Softirq.
+    pub(crate) fn cut(self) -> Result<Segments, Self> {
+        // SAFETY: By the type invariant; it is consumed unless null is returned.
+        match NonNull::new(unsafe { bindings::vnic_skb_cut(self.0.as_ptr()) }) {
+            Some(first) => {
+                mem::forget(self);
+                // INVARIANT: The list is ours.
+                Ok(Segments(first))
+            }
+            None => Err(self),
+        }
     }
 
     /// The device that it is on.

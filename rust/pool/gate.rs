@@ -63,6 +63,24 @@ impl Gate {
         Admission::Park(skb, pause(now.saturating_sub(since)))
     }
 
+    /// A packet of more than a slot and [`MAX_FRAGS`](crate::logic::pool::MAX_FRAGS) pages is stored as
+    /// what was merged in it.
+    #[cold]
+    fn cut(&mut self, skb: Skb, rcu: Rcu<'_>) -> Admission {
+        match skb.cut() {
+            Ok(segments) => Admission::Cut(segments),
+            Err(skb) => {
+                self.pool.count_too_long();
+                let dev = skb.dev(rcu);
+                let count = dev
+                    .downcast::<Vnic>()
+                    .map(|vnic| (vnic.data().counters(), Counter::RxDropPool));
+                skb.drop_for(dev, count, Reason::TooLong);
+                Admission::Gone
+            }
+        }
+    }
+
     #[cold]
     fn resume(&mut self, since: u64) {
         self.pool.count_waited(now().saturating_sub(since));
@@ -75,15 +93,7 @@ impl Gatekeeper for Gate {
         let admission = match self.cache.store(skb) {
             Stored::Done(skb) => Admission::Pass(skb),
             Stored::NoPages(skb) | Stored::NoMemory(skb) => return self.park(skb, rcu),
-            Stored::TooLong(skb) => {
-                self.pool.count_too_long();
-                let dev = skb.dev(rcu);
-                let count = dev
-                    .downcast::<Vnic>()
-                    .map(|vnic| (vnic.data().counters(), Counter::RxDropPool));
-                skb.drop_for(dev, count, Reason::TooLong);
-                Admission::Gone
-            }
+            Stored::TooLong(skb) => return self.cut(skb, rcu),
             Stored::Unreadable => Admission::Gone,
         };
         if let Some(since) = self.parked {

@@ -28,7 +28,7 @@ use crate::{
         LIMIT_MOST, //
     },
     net::{
-        self, chores,
+        self, chores, deferred,
         netdev::Name,
         netlink::Extack,
         pages::Store,
@@ -162,6 +162,10 @@ impl Pool {
     /// How it is doing. It looks at each page and each of the host's VNICs.
     pub(crate) fn state(&self, rtnl: Rtnl<'_>) -> State {
         let usage = self.store.usage(rtnl);
+        if usage.in_use != 0 {
+            // Who asks again gets an answer without what waits to be freed.
+            deferred::flush();
+        }
         let mut waiting: u64 = 0;
         if self.rings.get(rtnl) != 0 {
             for_each_member(self, rtnl, |vnic| {
@@ -493,7 +497,11 @@ fn drain(rtnl: Rtnl<'_>) -> bool {
             .iter()
             .fold(false, |left, pool| pool.fit(rtnl) || left)
     });
-    deleted || smaller
+    let left = deleted || smaller;
+    if left {
+        deferred::flush();
+    }
+    left
 }
 
 /// Tells of rings that dropped more than the threshold of their pool.
@@ -526,7 +534,18 @@ impl chores::Chores for Chores {
 }
 
 /// While it lives there can be pools.
-pub(crate) struct Guard;
+pub(crate) struct Guard {
+    _deferred: deferred::Guard,
+}
+
+impl Guard {
+    /// The first thing of all.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            _deferred: deferred::Guard::new()?,
+        })
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {

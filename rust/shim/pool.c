@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
+#include <net/gso.h>
 #include <vnic_shim.h>
 
 /**
@@ -60,7 +61,8 @@ u64 vnic_total_pages(void)
  * vnic_skb_store - copy a packet in received form into other memory
  * @skb: packet; consumed if the return value is not NULL
  * @slot: VNIC_SLOT_SIZE bytes, the head of the copy
- * @pages: pages for what does not fit into the first VNIC_SLOT_DATA bytes
+ * @linear: how many of its bytes go there, VNIC_SLOT_DATA at most
+ * @pages: pages for the others
  *
  * A reference on the page of @slot, and one on each of @pages, becomes the
  * copy's. NAPI only; follows skb_pp_cow_data().
@@ -68,11 +70,11 @@ u64 vnic_total_pages(void)
  * Return: the copy; NULL if there is no memory for an sk_buff, ERR_PTR() if the
  * packet could not be read and is gone with the copy.
  */
-struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot,
+struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 			       struct page *const *pages)
 {
 	u32 mac = skb->data - skb_mac_header(skb);
-	u32 size = min(skb->len, VNIC_SLOT_DATA);
+	u32 size = linear;
 	struct sk_buff *copy;
 	u32 off, i;
 	int err;
@@ -102,6 +104,34 @@ struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot,
 		return copy;
 	kfree_skb_reason(copy, SKB_DROP_REASON_SKB_UCOPY_FAULT);
 	return ERR_PTR(err);
+}
+
+/**
+ * vnic_skb_cut - cut a large packet in received form into its segments
+ * @skb: packet; consumed if the return value is not NULL
+ *
+ * BH off. Return: their list; NULL if it has none, or there is no memory.
+ */
+struct sk_buff *vnic_skb_cut(struct sk_buff *skb)
+{
+	u32 mac = skb->data - skb_mac_header(skb);
+	struct sk_buff *segs, *seg;
+
+	/* Whose sum nobody knows yet would be written to here. */
+	if (!skb_is_gso(skb) || skb->ip_summed == CHECKSUM_NONE)
+		return NULL;
+	skb_orphan(skb);
+	skb_reset_network_header(skb);
+	__skb_push(skb, mac);
+	segs = __skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM, false);
+	if (IS_ERR_OR_NULL(segs)) {
+		__skb_pull(skb, mac);
+		return NULL;
+	}
+	consume_skb(skb);
+	for (seg = segs; seg; seg = seg->next)
+		__skb_pull(seg, mac);
+	return segs;
 }
 
 /* What is done now and then, in process context. */

@@ -209,13 +209,31 @@ static void vnic_ring_go_on(struct vnic_ring *ring)
 	smp_mb();
 }
 
-/* The timer runs on the CPU of the poll, whose deferred frees it starts, too. */
 static enum hrtimer_restart vnic_ring_wake(struct hrtimer *timer)
 {
 	struct vnic_ring *ring = container_of(timer, struct vnic_ring, wake);
 
+	/* What it waits for may have been read, but not be free yet. */
+	if (READ_ONCE(ring->pause) == VNIC_RING_PARKED)
+		vnic_deferred_flush();
 	napi_schedule(&ring->napi);
 	return HRTIMER_NORESTART;
+}
+
+/* Frames that come in place of one that was taken off are on the ring, too. */
+static void vnic_ring_put_front(struct vnic_ring *ring, struct sk_buff *skb)
+{
+	struct sk_buff *last;
+	u64 amount = 0;
+
+	for (last = skb;; last = last->next) {
+		amount += vnic_ring_amount(last);
+		if (!last->next)
+			break;
+	}
+	last->next = ring->polled;
+	ring->polled = skb;
+	atomic64_add(amount, &ring->appended);
 }
 
 /*
@@ -230,7 +248,9 @@ static noinline struct sk_buff *vnic_ring_admit(struct vnic_ring *ring,
 	u64 wait;
 
 	wait = vnic_gate_admit(ring->gate, &admitted);
-	if (wait && wait != VNIC_GATE_GONE) {
+	if (wait == VNIC_GATE_CUT)
+		vnic_ring_put_front(ring, admitted);
+	else if (wait && wait != VNIC_GATE_GONE) {
 		vnic_ring_stop(ring, skb, wait);
 		*stopped = true;
 		return NULL;

@@ -2,7 +2,7 @@
 
 use super::logic::pool::{
     divide,
-    frags,
+    layout,
     most_rings,
     pause,
     CHARGE,
@@ -21,15 +21,24 @@ const MAX_LEN: u32 = SLOT_DATA + MAX_FRAGS * PAGE;
 proptest! {
     /// Slot and pages hold the packet, and with a page less they would not.
     #[test]
-    fn a_packet_gets_what_it_needs(len in 0..=2 * MAX_LEN) {
-        match frags(len) {
-            Some(frags) => {
-                prop_assert!(frags <= MAX_FRAGS);
-                prop_assert!(SLOT_DATA + frags * PAGE >= len);
-                prop_assert!(frags == 0 || SLOT_DATA + (frags - 1) * PAGE < len);
+    fn a_packet_gets_what_it_needs(len in 0..=2 * MAX_LEN, head in 0..=2 * SLOT_DATA) {
+        match layout(len, head) {
+            Some(parts) => {
+                prop_assert!(parts.frags <= MAX_FRAGS);
+                prop_assert!(parts.linear <= SLOT_DATA);
+                prop_assert!(parts.linear + parts.frags * PAGE >= len);
+                prop_assert!(parts.frags == 0 || parts.linear + (parts.frags - 1) * PAGE < len);
             }
             None => prop_assert!(len > MAX_LEN),
         }
+    }
+
+    /// What is behind the headers of a long packet begins with a page, unless pages would not do then.
+    #[test]
+    fn what_a_stream_carries_begins_with_a_page(len in SLOT_DATA + 1..=MAX_LEN, head in 20..SLOT_DATA) {
+        let linear = layout(len, head).map(|parts| parts.linear);
+        let fits = len - head <= MAX_FRAGS * PAGE;
+        prop_assert_eq!(linear, Some(if fits { head } else { SLOT_DATA }));
     }
 
     /// Whatever is in use, stored and waiting, is within the limit; every ring holds a large packet, and
