@@ -35,9 +35,9 @@ PAYLOAD = 1400
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def run(*command, netns=None):
+def run(*command, netns=None, text=None):
     command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -483,6 +483,33 @@ def taps(world):
     world.empty()
 
 
+def queued(world):
+    """Packets in NFQUEUE, whose owner gives no verdict."""
+    world.pool(limit=2 * MB)
+    world.bind()
+    run("nft", "-f", "-", netns="kid", text="table ip t { chain c { type filter hook input priority 0; queue num 5; }; }")
+    owner = inside(world.fds["kid"], lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12))
+
+    def configure(kind, payload):
+        # NFNL_SUBSYS_QUEUE, NFQNL_MSG_CONFIG; struct nfgenmsg: AF_UNSPEC, version, queue
+        body = struct.pack("=BBH", 0, 0, socket.htons(5)) + struct.pack("=HH", 4 + len(payload), kind) + payload.ljust(-len(payload) % 4 + len(payload), b"\0")
+        owner.send(struct.pack("=IHHII", 16 + len(body), 3 << 8 | 2, 5, 1, 0) + body)
+        error = struct.unpack_from("=i", owner.recv(4096), 16)[0]
+        same(0, error, f"setting {kind} of the queue")
+    configure(1, struct.pack(">BBH", 1, 0, 0))              # NFQA_CFG_CMD: bind
+    configure(2, struct.pack(">IB", 0, 1))                  # NFQA_CFG_PARAMS: about the packet only
+    configure(3, struct.pack(">I", 1 << 20))                # NFQA_CFG_QUEUE_MAXLEN
+    owner.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 28)
+    world.fill()
+    held = world.state()["used"]
+    same(True, MB < held <= 2 * MB, f"{held} bytes are held")
+    # Who goes gives up what it held.
+    owner.close()
+    run("nft", "flush", "ruleset", netns="kid")
+    until("nothing waits", lambda: world.state()["waiting"] == 0)
+    world.empty()
+
+
 def routed(world):
     """A router whose far side is blocked holds what it forwards, cut into segments, too."""
     world.pool(limit=4 * MB)
@@ -747,6 +774,7 @@ run_all([
     (pipes, "POOL-6: spliced to pipes"),
     (mapped, "POOL-6: mapped by TCP_ZEROCOPY_RECEIVE"),
     (taps, "POOL-6: packet sockets and mirrors"),
+    (queued, "POOL-6: packets in NFQUEUE"),
     (routed, "POOL-6: forwarded and cut into segments"),
     (hostage, "POOL-7: who sends to a parked VNIC is not held up"),
     (neighbour, "POOL-7: neighbours lose nothing"),
