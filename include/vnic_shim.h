@@ -128,6 +128,7 @@ void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate);
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
 		     u32 credit, u32 credit_busy, bool merge, int weight,
 		     u32 threshold);
+void vnic_ring_place(struct vnic_ring *ring, int cpu);
 u32 vnic_ring_overflows(struct vnic_ring *ring, u32 threshold);
 u64 vnic_ring_waiting(const struct vnic_ring *ring);
 unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring);
@@ -160,6 +161,7 @@ u32 vnic_page_refs(const struct page *page);
 void vnic_page_ref_add(struct page *page, u32 refs);
 void vnic_page_put(struct page *page, u32 refs);
 u64 vnic_now(void);
+u32 vnic_cpu_count(void);
 u64 vnic_total_pages(void);
 struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 			       struct page *const *pages);

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -214,6 +215,62 @@ def several(world):
         ip("netns", "del", "kid2")
 
 
+def incoming_cpu(world, sender, netns, cpu):
+    """Where the packets of a sender, who runs on a CPU, come to a socket of kid."""
+    receiver = inside(world.fd, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    receiver.bind(("10.1.0.2", 9))
+    receiver.connect((sender, 7))
+    source = inside(netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    source.bind((sender, 7))
+    os.sched_setaffinity(0, {cpu})
+    try:
+        for _ in range(3):
+            source.sendto(b"x", ("10.1.0.2", 9))
+            receiver.settimeout(2 * SLOW)
+            receiver.recv(10)
+        return receiver.getsockopt(socket.SOL_SOCKET, socket.SO_INCOMING_CPU)
+    finally:
+        os.sched_setaffinity(0, range(os.cpu_count()))
+        source.close()
+        receiver.close()
+
+
+def places(world):
+    """Rings are polled on the CPUs that are listed, wherever their packets come from."""
+    fds = {name: netns_fd(name) for name in ("out", "tx")}
+    for poll in ("ring", "auto"):
+        for cpus in ("0", "1", ""):
+            world.set(poll=poll, cpus=cpus)
+            same(cpus or None, world.host.do("vnic-get", {"id": world.vnic}).get("cpus"), "shown")
+            for sender, netns in (("10.1.0.1", "out"), ("10.1.0.3", "tx")):
+                for cpu in (0, 1):
+                    wanted = int(cpus) if cpus else cpu
+                    same(wanted, incoming_cpu(world, sender, fds[netns], cpu), f"from CPU {cpu} in {netns}, {poll}, cpus {cpus!r}")
+    for fd in fds.values():
+        os.close(fd)
+    world.set(cpus="1,0")
+    same("0-1", world.host.do("vnic-get", {"id": world.vnic})["cpus"], "in its shortest form")
+    for text, error, words in (("2", errno.ERANGE, ["2", "0-1"]), ("0-65535", errno.ERANGE, ["65535"]), ("a", errno.EINVAL, ["0-3,8"]), ("1-0", errno.EINVAL, []),
+                               ("0,", errno.EINVAL, []), ("0,2,4,6,8,10,12,14,16", errno.E2BIG, ["8"]), ("0," * 60, errno.EINVAL, [])):
+        refused(error, words, lambda text=text: world.set(cpus=text))
+    same("0-1", world.host.do("vnic-get", {"id": world.vnic})["cpus"], "unchanged")
+    # Each ring has its own, in turn.
+    ip("link", "add", "link", "wire0", "name", "v2", "numrxqueues", "2", "numtxqueues", "2", "type", "vnic")
+    ip("link", "set", "v2", "up")
+    vnic = next(vnic["id"] for vnic in world.host.dump("vnic-get", {}) if vnic["ifname"] == "v2")
+    for cpus in ("1", "0-1", ""):
+        world.host.do("vnic-set", {"id": vnic, "cpus": cpus})
+    ip("link", "del", "v2")
+
+
+def order_places(world):
+    """What waits is polled elsewhere from now on."""
+    def switch(number):
+        world.set(cpus=("0", "1", "", "0-1")[number % 4], poll=("auto", "ring")[number // 4 % 2])
+        time.sleep(0.002)
+    order_of(world, switch, (("out", "10.1.0.2"), ("tx", "10.1.0.2")))
+
+
 def link_packets(name, netns):
     return json.loads(ip("-s", "-j", "link", "show", "dev", name, netns=netns))[0]["stats64"]["rx"]["packets"]
 
@@ -330,7 +387,10 @@ def goes(world):
         world.start(ORDER, "send", "10.1.0.2", "7000", "2", "0", netns=netns)
     world.set(poll="ring")
     end = time.monotonic() + 2 * SLOW
+    turn = 0
     while time.monotonic() < end:
+        world.set(cpus=("", "0", "1")[turn % 3])
+        turn += 1
         ip("link", "set", "v1", "down", netns="kid")
         ip("link", "set", "v1", "up", netns="kid")
         run("ethtool", "-G", "v1", "rx", "64", netns="kid")
@@ -347,6 +407,8 @@ TESTS = [
     (order_modes, "POOL-1: nothing is overtaken while the ways are switched"),
     (order_rps, "POOL-1: nothing is overtaken with RPS below and above"),
     (order_producers, "POOL-1: nothing is overtaken with senders here and out there"),
+    (places, "POOL-1: rings are polled on their CPUs"),
+    (order_places, "POOL-1: nothing is overtaken while the CPUs change"),
     (threaded, "POOL-1: a thread of its own"),
     (merging, "POOL-1: what waits together is merged"),
     (polled, "POOL-1: busy polling"),

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     logic::{
         addr::MacAddr,
+        cpus::CpuList,
         permission::{
             Asker,
             Param,
@@ -137,6 +138,7 @@ pub(super) struct Settings {
     promisc: Option<Promisc>,
     poll: Option<Poll>,
     ring_size: Option<u32>,
+    cpus: Option<CpuList>,
     /// `Some(None)`: none.
     pool: Option<Option<Arc<Pool>>>,
 }
@@ -153,6 +155,10 @@ impl Settings {
             Some(attr) => Some(named_pool(&attr, dev.data().lower(), extack, rtnl)?),
             None => None,
         };
+        let cpus = match attrs.get(uapi::VNIC_A_CPUS) {
+            Some(attr) => Some(RingSettings::DEFAULT.with_cpus(&attr, extack)?.cpus),
+            None => None,
+        };
         Ok(Self {
             address: attrs.get(uapi::VNIC_A_ADDRESS).and_then(|attr| attr.mac()),
             mtu: attrs.get(uapi::VNIC_A_MTU).map(|attr| attr.u32()),
@@ -164,6 +170,7 @@ impl Settings {
                 .get(uapi::VNIC_A_POLL)
                 .and_then(|attr| Poll::of(u8::try_from(attr.u32()).ok()?)),
             ring_size: attrs.get(uapi::VNIC_A_RING_SIZE).map(|attr| attr.u32()),
+            cpus,
             pool,
         })
     }
@@ -190,7 +197,7 @@ impl Settings {
         if let Some(promisc) = self.promisc {
             ask(Param::PromiscMode, Value::Number(promisc as u64))?;
         }
-        if self.poll.is_some() || self.ring_size.is_some() {
+        if self.poll.is_some() || self.ring_size.is_some() || self.cpus.is_some() {
             ask(Param::Rings, Value::Number(1))?;
         }
         if self.pool.is_some() {
@@ -239,10 +246,11 @@ impl Settings {
             Vnic::set_promisc(dev, promisc, rtnl);
             events::changed(dev, rtnl);
         }
-        let old = dev.data().ring_settings();
+        let old = dev.data().ring_settings(rtnl);
         let rings = RingSettings {
             poll: self.poll.unwrap_or(old.poll),
             size: self.ring_size.unwrap_or(old.size),
+            cpus: self.cpus.unwrap_or(old.cpus),
         };
         if rings != old {
             Vnic::change_rings(dev, rings, rtnl);

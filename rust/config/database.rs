@@ -402,7 +402,7 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
         name: data.record(rtnl).first_name,
         vid: data.vid(),
         promisc: data.promisc(),
-        rings: data.ring_settings(),
+        rings: data.ring_settings(rtnl),
         pool: data.pool(rtnl).map_or(Name::NONE, |pool| pool.name()),
         record: data.record(rtnl),
     };

@@ -91,7 +91,7 @@ pub(super) fn vnic(
         uapi::VNIC_A_PROMISC_MODE,
         data.promisc().map_or(0, |promisc| promisc as u32),
     )?;
-    rings(data.ring_settings(), message)?;
+    rings(data.ring_settings(rtnl), message)?;
     message.put_u32(uapi::VNIC_A_RINGS, dev.rx_queues(rtnl))?;
     if let Some(pool) = data.pool(rtnl) {
         message.put_name(uapi::VNIC_A_POOL, pool.name())?;
@@ -139,7 +139,11 @@ pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>
 
 fn rings(settings: RingSettings, message: &mut Message<'_>) -> Result {
     message.put_u32(uapi::VNIC_A_POLL, settings.poll as u32)?;
-    message.put_u32(uapi::VNIC_A_RING_SIZE, settings.size)
+    message.put_u32(uapi::VNIC_A_RING_SIZE, settings.size)?;
+    match settings.cpus.is_empty() {
+        true => Ok(()),
+        false => message.put_text(uapi::VNIC_A_CPUS, settings.cpus),
+    }
 }
 
 /// A subject's name without what fills it up, with the zero at its end.

@@ -6,6 +6,7 @@
 //! property tests (`make check`).
 
 pub(crate) mod addr;
+pub(crate) mod cpus;
 pub(crate) mod flow;
 pub(crate) mod mtu;
 pub(crate) mod permission;

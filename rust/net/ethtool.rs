@@ -47,7 +47,7 @@ pub(crate) trait Ethtool: Operations + Counted {
     const RING_SIZE_MAX: Option<u32> = None;
 
     /// How many packets may wait on each.
-    fn ring_size(_dev: &Dev<Self>) -> u32 {
+    fn ring_size(_dev: &Dev<Self>, _rtnl: Rtnl<'_>) -> u32 {
         0
     }
 
@@ -146,9 +146,9 @@ impl<T: Ethtool> Adapter<T> {
         _extack: *mut bindings::netlink_ext_ack,
     ) {
         // SAFETY: By the safety requirements.
-        let (dev, ring) = unsafe { (Dev::<T>::from_raw(dev), &mut *ring) };
+        let (dev, ring, rtnl) = unsafe { (Dev::<T>::from_raw(dev), &mut *ring, Rtnl::assume()) };
         ring.rx_max_pending = T::RING_SIZE_MAX.unwrap_or(0);
-        ring.rx_pending = T::ring_size(dev);
+        ring.rx_pending = T::ring_size(dev, rtnl);
     }
 
     unsafe extern "C" fn set_ring_size(

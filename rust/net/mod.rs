@@ -55,6 +55,12 @@ pub(crate) fn now() -> u64 {
     unsafe { vnic_bindings::vnic_now() }
 }
 
+/// CPUs have numbers below this.
+pub(crate) fn cpu_count() -> u32 {
+    // SAFETY: Any context.
+    unsafe { vnic_bindings::vnic_cpu_count() }
+}
+
 /// Bytes of memory that the host has.
 pub(crate) fn total_memory() -> u64 {
     // SAFETY: Any context.

@@ -93,6 +93,28 @@ impl fmt::Write for Sentence {
     }
 }
 
+/// The longest text of an attribute that is put together here.
+const TEXT_MAX: usize = crate::logic::cpus::MAX_TEXT;
+
+struct Text {
+    bytes: [u8; TEXT_MAX + 1],
+    len: usize,
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len.saturating_add(text.len());
+        // A zero stays behind it.
+        let room = self
+            .bytes
+            .get_mut(self.len..end)
+            .filter(|_| end <= TEXT_MAX);
+        room.ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
 /// A received attribute, its length checked by the policy.
 pub(crate) struct Attr<'a>(*const bindings::nlattr, PhantomData<&'a ()>);
 
@@ -268,6 +290,16 @@ impl Message<'_> {
         self.put(kind, bytes)
     }
 
+    /// Appends what `text` is written as, at most [`TEXT_MAX`] bytes, with a zero at its end.
+    pub(crate) fn put_text(&mut self, kind: u32, text: impl core::fmt::Display) -> Result {
+        let mut written = Text {
+            bytes: [0; TEXT_MAX + 1],
+            len: 0,
+        };
+        fmt::Write::write_fmt(&mut written, format_args!("{text}")).map_err(|_| EMSGSIZE)?;
+        self.put(kind, written.bytes.get(..=written.len).ok_or(EMSGSIZE)?)
+    }
+
     /// Appends an attribute that just is there.
     pub(crate) fn put_flag(&mut self, kind: u32) -> Result {
         self.put(kind, &[])
@@ -342,11 +374,14 @@ impl Policy {
     pub(crate) const U32: Self = Self::new(bindings::NLA_U32);
 
     /// The name of a device or the like, maybe empty.
-    pub(crate) const NAME: Self = {
+    pub(crate) const NAME: Self = Self::text(crate::net::netdev::Name::MAX_LEN as u16);
+
+    /// Text of at most `len` bytes, without the zero at its end.
+    pub(crate) const fn text(len: u16) -> Self {
         let mut policy = Self::new(bindings::NLA_NUL_STRING);
-        policy.0.len = crate::net::netdev::Name::MAX_LEN as u16;
+        policy.0.len = len;
         policy
-    };
+    }
 
     /// One that a request must not have, and the sentence that says so.
     pub(crate) const fn reject(sentence: &'static core::ffi::CStr) -> Self {

@@ -9,6 +9,7 @@
 //! What packets do with a ring is in C (`rust/shim/ring.h`), each step one call.
 
 use crate::{
+    logic::cpus::CpuList,
     net::{
         netdev::NetDev,
         rcu::Rcu,
@@ -153,6 +154,8 @@ pub(crate) struct Bounds {
     pub(crate) weight: u8,
     /// After how many drops for want of room the crate's chores are called; 0: never.
     pub(crate) threshold: u32,
+    /// Where rings are polled, one after the other; empty: where their packets come from.
+    pub(crate) cpus: CpuList,
 }
 
 /// The rings of one device, while it is up.
@@ -358,7 +361,9 @@ fn set_bounds(ring: *mut bindings::vnic_ring, bounds: Bounds) {
             bounds.merge,
             bounds.weight.into(),
             bounds.threshold,
-        )
+        );
+        let cpu = bounds.cpus.nth((*ring).index.into());
+        bindings::vnic_ring_place(ring, cpu.map_or(-1, i32::from));
     };
 }
 

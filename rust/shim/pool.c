@@ -51,6 +51,12 @@ u64 vnic_now(void)
 	return ktime_get_ns();
 }
 
+/* CPUs have numbers below this. Any context. */
+u32 vnic_cpu_count(void)
+{
+	return nr_cpu_ids;
+}
+
 /* Pages that all memory has. */
 u64 vnic_total_pages(void)
 {

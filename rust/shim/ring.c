@@ -4,12 +4,47 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <net/gro.h>
 #include <net/netdev_lock.h>
 #include <net/netdev_rx_queue.h>
 #include <net/rps.h>
 #include <vnic_shim.h>
 #include "ring.h"
+
+/* On the CPU of the ring, interrupts off. */
+static void vnic_ring_called(void *data)
+{
+	struct vnic_ring *ring = data;
+
+	/* Before the poll looks for frames: who pushes later calls again. */
+	clear_bit(0, &ring->calls);
+	smp_mb__after_atomic();
+	napi_schedule_irqoff(&ring->napi);
+}
+
+/* Has a ring polled on its CPU, or here if that is offline. BH off. */
+void vnic_ring_call(struct vnic_ring *ring)
+{
+	int cpu = READ_ONCE(ring->cpu);
+
+	if (cpu >= 0 && cpu != smp_processor_id()) {
+		if (test_and_set_bit(0, &ring->calls))
+			return;
+		if (!smp_call_function_single_async(cpu, &ring->call))
+			return;
+		clear_bit(0, &ring->calls);
+	}
+	napi_schedule(&ring->napi);
+}
+
+/* Says where a ring is polled; -1: where its frames come from. RTNL. */
+void vnic_ring_place(struct vnic_ring *ring, int cpu)
+{
+	if (cpu >= 0)
+		ring->placed = true;
+	WRITE_ONCE(ring->cpu, cpu);
+}
 
 /* Memory for @count rings; nobody polls them yet. Process context. */
 struct vnic_ring *vnic_rings_alloc(unsigned int count)
@@ -19,6 +54,8 @@ struct vnic_ring *vnic_rings_alloc(unsigned int count)
 
 	for (i = 0; rings && i < count; i++) {
 		rings[i].index = i;
+		rings[i].cpu = -1;
+		INIT_CSD(&rings[i].call, vnic_ring_called, &rings[i]);
 		rings[i].count = count;
 	}
 	return rings;
@@ -88,6 +125,11 @@ unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring)
 	hrtimer_cancel(&ring->wake);
 	/* Not before: the poll would mistake the mark for a frame. */
 	waiting = xchg(&ring->waiting.first, VNIC_RING_CLOSED);
+	if (ring->placed) {
+		/* Who pushed before may call yet; then calls have their turn. */
+		synchronize_net();
+		kick_all_cpus_sync();
+	}
 	__netif_napi_del(&ring->napi);
 	return vnic_ring_purge(ring->polled) +
 	       vnic_ring_purge(vnic_ring_skb(waiting));

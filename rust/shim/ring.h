@@ -30,6 +30,7 @@ struct vnic_ring {
 	u32 credit_busy;
 	u32 threshold;		/* drops after which somebody is told; 0: none */
 	atomic_t overflows;	/* drops since somebody was told */
+	int cpu;		/* where it is polled; -1: where frames come from */
 	u16 index;
 	u16 count;		/* of the VNIC's rings, which are one array */
 	bool merge;		/* whether the lower device merges nothing */
@@ -50,6 +51,9 @@ struct vnic_ring {
 	unsigned long spread_at;	/* jiffies when RPS was seen, or 0 */
 	int weight;
 	struct hrtimer wake;	/* ends a pause */
+	call_single_data_t call;	/* has it polled on its CPU */
+	unsigned long calls;	/* bit 0: `call` is under way */
+	bool placed;		/* there may have been calls */
 	struct napi_struct napi;
 };
 
@@ -89,6 +93,17 @@ static noinline bool vnic_ring_full(struct vnic_ring *ring)
 
 	WRITE_ONCE(ring->known_taken, taken);
 	return vnic_ring_exceeds(ring, atomic64_read(&ring->appended) - taken);
+}
+
+void vnic_ring_call(struct vnic_ring *ring);
+
+/* Has a ring polled. */
+static __always_inline void vnic_ring_schedule(struct vnic_ring *ring)
+{
+	if (likely(READ_ONCE(ring->cpu) < 0))
+		napi_schedule(&ring->napi);
+	else
+		vnic_ring_call(ring);
 }
 
 /* A frame was dropped for want of room. */
@@ -139,7 +154,7 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	 * vnic_ring_go_on() looks for frames after `pause` was written.
 	 */
 	if (!old && likely(READ_ONCE(ring->pause) == VNIC_RING_POLLED))
-		napi_schedule(&ring->napi);
+		vnic_ring_schedule(ring);
 	return true;
 
 refuse:
@@ -163,6 +178,11 @@ static noinline void vnic_ring_renew(const struct vnic_ring *ring,
 	c->credit = READ_ONCE(ring->credit);
 	if (c->credit == U32_MAX)
 		return;
+	if (unlikely(READ_ONCE(ring->cpu) >= 0 &&
+		     ring->cpu != smp_processor_id())) {
+		c->credit = 0;
+		return;
+	}
 	if (spent >= passed * (TICK_NSEC / 2))
 		c->credit = READ_ONCE(ring->credit_busy);
 	/* Who sets a thread wants the work done there. */

@@ -99,7 +99,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_DELETE] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_POOL + 1] = {
+const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_CPUS + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[VNIC_A_MTU] = { .type = NLA_U32, },
@@ -109,6 +109,7 @@ const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_POOL + 1] = {
 	[VNIC_A_POLL] = NLA_POLICY_MAX(NLA_U32, 2),
 	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
 	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
+	[VNIC_A_CPUS] = { .type = NLA_NUL_STRING, .len = 95, },
 };
 
 /* VNIC_CMD_LINK_GET - do */
@@ -134,7 +135,7 @@ static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
 };
 
 /* VNIC_CMD_VNIC_SET - do */
-static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_POOL + 1] = {
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_CPUS + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
@@ -145,6 +146,7 @@ static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_POOL + 1] = {
 	[VNIC_A_POLL] = NLA_POLICY_MAX(NLA_U32, 2),
 	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
 	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
+	[VNIC_A_CPUS] = { .type = NLA_NUL_STRING, .len = 95, },
 };
 
 /* VNIC_CMD_STATS_GET - do */
@@ -308,7 +310,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_VNIC_SET,
 		.doit		= vnic_nl_vnic_set_doit,
 		.policy		= vnic_vnic_set_nl_policy,
-		.maxattr	= VNIC_A_POOL,
+		.maxattr	= VNIC_A_CPUS,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

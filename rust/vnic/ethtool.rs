@@ -25,8 +25,8 @@ impl Ethtool for Vnic {
 
     const RING_SIZE_MAX: Option<u32> = Some(*RingSettings::SIZES.end());
 
-    fn ring_size(dev: &Dev<Self>) -> u32 {
-        dev.data().ring_settings().size
+    fn ring_size(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> u32 {
+        dev.data().ring_settings(rtnl).size
     }
 
     fn set_ring_size(
@@ -35,7 +35,7 @@ impl Ethtool for Vnic {
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
     ) -> Result {
-        let settings = dev.data().ring_settings().with_size(size, extack)?;
+        let settings = dev.data().ring_settings(rtnl).with_size(size, extack)?;
         Self::ask_rings(dev, settings, extack, rtnl)
     }
 

@@ -23,6 +23,7 @@ use crate::{
             Key,
             KeyVlan, //
         },
+        cpus::MAX_TEXT,
         mtu,
         permission::{
             Param,
@@ -71,7 +72,6 @@ use core::{
     ffi::CStr,
     sync::atomic::{
         AtomicBool,
-        AtomicU32,
         AtomicU64,
         AtomicU8,
         Ordering, //
@@ -97,9 +97,13 @@ impl LinkOps for Vnic {
         Policy::U8,
         Policy::U32,
         Policy::NAME,
+        Policy::text(MAX_TEXT as u16),
     ];
-    const INFO_SIZE: usize =
-        attr_size(2) + 4 * attr_size(1) + 2 * attr_size(4) + attr_size(Name::MAX_LEN + 1);
+    const INFO_SIZE: usize = attr_size(2)
+        + 4 * attr_size(1)
+        + 2 * attr_size(4)
+        + attr_size(Name::MAX_LEN + 1)
+        + attr_size(MAX_TEXT + 1);
     const ETHTOOL: &'static ethtool::Table = &ethtool::table::<Self>();
 
     fn validate(attrs: Attrs<'_>, data: Attrs<'_>, extack: &mut Extack<'_>) -> Result {
@@ -170,8 +174,7 @@ impl LinkOps for Vnic {
                 creator,
                 ..Record::NEW
             }),
-            poll: AtomicU8::new(ring_settings.poll as u8),
-            ring_size: AtomicU32::new(ring_settings.size),
+            ring_settings: RtnlCell::new(ring_settings),
             pool: RtnlCell::new(pool.map(Membership::new)),
         })
     }
@@ -210,7 +213,7 @@ impl LinkOps for Vnic {
         }
         let promisc = promisc_attr(attrs, extack)?;
         let host = link::host_attr(attrs, uapi::IFLA_VNIC_HOST, extack)?;
-        let rings = ring_attrs(data.ring_settings(), attrs, extack)?;
+        let rings = ring_attrs(data.ring_settings(rtnl), attrs, extack)?;
         let pool = match attrs.get(uapi::IFLA_VNIC_POOL) {
             Some(attr) => {
                 request::ask(dev, Param::Pool, Value::Number(1), extack, rtnl)?;
@@ -260,12 +263,15 @@ impl LinkOps for Vnic {
         message.put_u8(uapi::IFLA_VNIC_HOST, data.switch.host().into())?;
         message.put_u8(uapi::IFLA_VNIC_FILTER, data.switch.filter())?;
         message.put_u32(uapi::IFLA_VNIC_COUNT, data.switch.vnic_count())?;
-        let rings = data.ring_settings();
+        let rings = data.ring_settings(rtnl);
         message.put_u8(uapi::IFLA_VNIC_POLL, rings.poll as u8)?;
         message.put_u32(uapi::IFLA_VNIC_RING_SIZE, rings.size)?;
-        match data.pool(rtnl) {
-            Some(pool) => message.put_name(uapi::IFLA_VNIC_POOL, pool.name()),
-            None => Ok(()),
+        if let Some(pool) = data.pool(rtnl) {
+            message.put_name(uapi::IFLA_VNIC_POOL, pool.name())?;
+        }
+        match rings.cpus.is_empty() {
+            true => Ok(()),
+            false => message.put_text(uapi::IFLA_VNIC_CPUS, rings.cpus),
         }
     }
 
@@ -407,7 +413,7 @@ fn refuse_maker(creator: u64, lower: &NetDev, extack: &mut Extack<'_>) -> Result
     Err(extack.refuse(
         EPERM,
         format_args!(
-            "vnic: promisc, host, poll, ring-size and pool are for the manager of {}",
+            "vnic: settings other than vlan are for the manager of {}",
             lower.name()
         ),
     ))
@@ -440,8 +446,11 @@ fn ring_attrs(old: RingSettings, data: Attrs<'_>, extack: &mut Extack<'_>) -> Re
         };
         new.poll = poll;
     }
-    match data.get(uapi::IFLA_VNIC_RING_SIZE) {
-        Some(attr) => new.with_size(attr.u32(), extack),
+    if let Some(attr) = data.get(uapi::IFLA_VNIC_RING_SIZE) {
+        new = new.with_size(attr.u32(), extack)?;
+    }
+    match data.get(uapi::IFLA_VNIC_CPUS) {
+        Some(attr) => new.with_cpus(&attr, extack),
         None => Ok(new),
     }
 }

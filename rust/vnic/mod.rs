@@ -64,7 +64,6 @@ use crate::{
 };
 use core::sync::atomic::{
     AtomicBool,
-    AtomicU32,
     AtomicU8,
     Ordering, //
 };
@@ -109,9 +108,8 @@ pub(crate) struct Vnic {
     all: AtomicBool,
     /// Which mode `IFF_PROMISC` means, a [`Promisc`].
     promisc: AtomicU8,
-    /// What is set of its rings, see [`RingSettings`]; written under RTNL.
-    poll: AtomicU8,
-    ring_size: AtomicU32,
+    /// What is set of its rings.
+    ring_settings: RtnlCell<RingSettings>,
     /// Where its packets are stored; what waits on its rings does so in the shares of the pool.
     pool: RtnlCell<Option<Membership>>,
     /// Unique, never 0.

@@ -13,27 +13,35 @@ use crate::{
         events,
         request, //
     },
-    logic::permission::{
-        Param,
-        Value, //
+    logic::{
+        cpus::{
+            CpuList,
+            Wrong,
+            MAX_RANGES, //
+        },
+        permission::{
+            Param,
+            Value, //
+        },
     },
     net::{
+        self,
         counters::Counter,
         netdev::{
             features::GRO,
             Dev, //
         },
-        netlink::Extack,
+        netlink::{
+            Attr,
+            Extack, //
+        },
         ring::Bounds,
         rtnl::Rtnl,
         uapi, //
     },
     pool::Pool,
 };
-use core::{
-    ops::RangeInclusive,
-    sync::atomic::Ordering, //
-};
+use core::ops::RangeInclusive;
 use kernel::prelude::*;
 
 /// How a VNIC gets packets from the wire (`enum vnic_poll`).
@@ -79,6 +87,8 @@ pub(crate) struct RingSettings {
     pub(crate) poll: Poll,
     /// How many packets may wait on each.
     pub(crate) size: u32,
+    /// Where they are polled, one after the other; empty: where their packets come from.
+    pub(crate) cpus: CpuList,
 }
 
 impl RingSettings {
@@ -86,6 +96,7 @@ impl RingSettings {
     pub(crate) const DEFAULT: Self = Self {
         poll: Poll::Auto,
         size: 1024,
+        cpus: CpuList::NONE,
     };
 
     /// How large rings can be, in packets.
@@ -102,6 +113,34 @@ impl RingSettings {
             ERANGE,
             format_args!("vnic: a ring of {size} packets is not within {least}-{most}"),
         ))
+    }
+
+    /// With the CPUs that an attribute lists.
+    pub(crate) fn with_cpus(self, attr: &Attr<'_>, extack: &mut Extack<'_>) -> Result<Self> {
+        let cpus = CpuList::parse(attr.text()).map_err(|wrong| match wrong {
+            Wrong::Form => extack.refuse_attr(
+                attr,
+                EINVAL,
+                format_args!("vnic: cpus is a list like 0-3,8, or empty"),
+            ),
+            Wrong::Ranges => extack.refuse_attr(
+                attr,
+                E2BIG,
+                format_args!("vnic: more than {MAX_RANGES} ranges of CPUs are not possible"),
+            ),
+        })?;
+        let count = net::cpu_count();
+        match cpus.last() {
+            Some(last) if u32::from(last) >= count => Err(extack.refuse_attr(
+                attr,
+                ERANGE,
+                format_args!(
+                    "vnic: CPU {last} is not within 0-{}",
+                    count.saturating_sub(1)
+                ),
+            )),
+            _ => Ok(Self { cpus, ..self }),
+        }
     }
 
     /// What follows from it, and from the pool.
@@ -121,23 +160,22 @@ impl RingSettings {
             merge,
             weight: WEIGHT,
             threshold: pool.map_or(0, Pool::threshold),
+            cpus: self.cpus,
         }
     }
 }
 
 impl Vnic {
     /// What is set of its rings.
-    pub(crate) fn ring_settings(&self) -> RingSettings {
-        RingSettings {
-            poll: Poll::of(self.poll.load(Ordering::Relaxed)).unwrap_or(Poll::Auto),
-            size: self.ring_size.load(Ordering::Relaxed),
-        }
+    pub(crate) fn ring_settings(&self, rtnl: Rtnl<'_>) -> RingSettings {
+        self.ring_settings.get(rtnl)
     }
 
     pub(super) fn bounds(&self, rtnl: Rtnl<'_>) -> Bounds {
         let merged_below = self.switch.is_stub() || self.lower().features() & GRO != 0;
         let pool = self.pool(rtnl);
-        self.ring_settings().bounds(!merged_below, pool.as_deref())
+        self.ring_settings(rtnl)
+            .bounds(!merged_below, pool.as_deref())
     }
 
     /// What the lower device merges may have changed.
@@ -148,8 +186,7 @@ impl Vnic {
     /// Sets it, for packets from now on, and tells.
     pub(crate) fn change_rings(dev: &Dev<Self>, settings: RingSettings, rtnl: Rtnl<'_>) {
         let data = dev.data();
-        data.poll.store(settings.poll as u8, Ordering::Relaxed);
-        data.ring_size.store(settings.size, Ordering::Relaxed);
+        data.ring_settings.set(settings, rtnl);
         data.rings.set_bounds(data.bounds(rtnl), rtnl);
         events::changed(dev, rtnl);
     }
@@ -161,7 +198,7 @@ impl Vnic {
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
     ) -> Result {
-        if settings == dev.data().ring_settings() {
+        if settings == dev.data().ring_settings(rtnl) {
             return Ok(());
         }
         request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;

@@ -36,6 +36,11 @@ enum {
 	 * receives are stored; empty for none. Manager only.
 	 */
 	IFLA_VNIC_POOL,
+	/*
+	 * string, at most 95 bytes: on which CPUs its rings are polled, one
+	 * after the other, like 0-3,8; empty for where packets come from.
+	 */
+	IFLA_VNIC_CPUS,
 	__IFLA_VNIC_MAX
 };
 #define IFLA_VNIC_MAX (__IFLA_VNIC_MAX - 1)

@@ -8,6 +8,7 @@
 mod logic;
 
 mod addr;
+mod cpus;
 mod flow;
 mod mtu;
 mod permission;
