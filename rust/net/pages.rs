@@ -61,10 +61,10 @@ use vnic_bindings as bindings;
 const REFS: u32 = 1 << 20;
 const FEW_REFS: u32 = 1 << 10;
 
-/// How many of the pages that have been away for longest are looked at first.
+/// How many of the pages that have been away for longest, and are still in use, are looked at.
 const LOOK_FIRST: u32 = 8;
 
-/// How many more are looked at if that was not enough.
+/// How many of the others are looked at if that was not enough, from where the last look ended.
 const LOOK_MORE: u32 = 32;
 
 /// How many are looked at while softirqs wait, in process context.
@@ -83,6 +83,15 @@ struct Slot {
     refs: AtomicU32,
     /// The next in the list. The owner's.
     next: Cell<Option<NonNull<Slot>>>,
+}
+
+impl Slot {
+    /// Whether nobody else refers to its page, which is the caller's. Then it may be written to.
+    fn is_idle(&self) -> bool {
+        let page = self.page.load(Ordering::Relaxed);
+        // SAFETY: Pages go only while they are nobody's but the store's and in no list.
+        unsafe { bindings::vnic_page_refs(page) == self.refs.load(Ordering::Relaxed) }
+    }
 }
 
 /// A page that is the holder's.
@@ -104,13 +113,6 @@ impl Page {
 
     fn raw(&self) -> *mut bindings::page {
         self.slot().page.load(Ordering::Relaxed)
-    }
-
-    /// Whether nobody else refers to it. Then it may be written to.
-    fn is_idle(&self) -> bool {
-        let refs = self.slot().refs.load(Ordering::Relaxed);
-        // SAFETY: A page, by the type invariant.
-        unsafe { bindings::vnic_page_refs(self.raw()) == refs }
     }
 
     /// Sees to it that it has references to give away. It is idle.
@@ -209,15 +211,30 @@ impl PageList {
         Some(page)
     }
 
-    /// Takes the first if it is idle.
-    fn pop_idle(&mut self) -> Option<Page> {
-        let page = self.pop()?;
-        if page.is_idle() {
-            page.refill();
-            return Some(page);
+    /// The place behind `before`, or the first.
+    fn behind(&self, before: Option<NonNull<Slot>>) -> Option<NonNull<Slot>> {
+        match before {
+            // SAFETY: Of the list, as the caller says, which therefore owns it.
+            Some(before) => unsafe { before.as_ref() }.next.get(),
+            None => self.first,
         }
-        self.push_front(page);
-        None
+    }
+
+    /// Takes the page behind `before`, or the first, which is in the list.
+    fn take_behind(&mut self, before: Option<NonNull<Slot>>) -> Option<Page> {
+        let Some(place) = before else {
+            return self.pop();
+        };
+        // SAFETY: Of the list, as the caller says, which therefore owns it.
+        let before = unsafe { place.as_ref() };
+        // INVARIANT: One less; its `Page` is the caller's.
+        let page = Page(before.next.get()?);
+        before.next.set(page.slot().next.get());
+        if self.last == Some(page.0) {
+            self.last = Some(place);
+        }
+        self.len = self.len.wrapping_sub(1);
+        Some(page)
     }
 
     /// Appends all of `other`.
@@ -234,6 +251,8 @@ struct Lists {
     free: PageList,
     /// Pages that rings gave back, to which somebody may refer.
     busy: PageList,
+    /// The page among these at which the last look for idle ones ended.
+    looked_at: Option<NonNull<Slot>>,
     /// How many pages are not free.
     out: u32,
     /// How many may be.
@@ -279,6 +298,7 @@ impl Store {
                 lists <- new_spinlock!(Lists {
                     free: PageList::new(),
                     busy: PageList::new(),
+                    looked_at: None,
                     out: 0,
                     allowed: 0,
                     most: 0,
@@ -401,15 +421,37 @@ impl Store {
 }
 
 impl Lists {
-    /// Takes pages that nobody refers to any more back from the busy ones, `most` at most, up to the
-    /// first that is in use: for those that have been away for longest the chances are best.
+    /// Takes pages that nobody refers to any more back from the busy ones, `most` at most, from the
+    /// beginning on: for those that have been away for longest the chances are best.
     fn collect(&mut self, most: u32) {
+        let (mut place, mut in_use) = (None, 0);
         for _ in 0..most {
-            let Some(page) = self.busy.pop_idle() else {
-                break;
-            };
+            match self.look_behind(place) {
+                Look::Idle => continue,
+                Look::InUse(slot) if in_use < LOOK_FIRST => place = Some(slot),
+                _ => break,
+            }
+            in_use += 1;
+        }
+    }
+
+    /// Looks at the busy page behind `before`, or the first, and frees it if it is idle.
+    fn look_behind(&mut self, before: Option<NonNull<Slot>>) -> Look {
+        let Some(slot) = self.busy.behind(before) else {
+            return Look::End;
+        };
+        // SAFETY: Of the list, so it lives, and its page is the list's.
+        if !unsafe { slot.as_ref() }.is_idle() {
+            return Look::InUse(slot);
+        }
+        if self.looked_at == Some(slot) {
+            self.looked_at = before;
+        }
+        if let Some(page) = self.busy.take_behind(before) {
+            page.refill();
             self.free_page(page);
         }
+        Look::Idle
     }
 
     /// The page that was used last is used next: it is in the CPU's cache.
@@ -429,18 +471,27 @@ impl Lists {
         Some(page)
     }
 
-    /// Looks for idle pages among those behind the first, which somebody keeps; at `most` so many.
+    /// Looks for idle pages among all that are busy, wherever they are: at `most` so many, from where the
+    /// last look ended.
     fn search(&mut self, most: u32) {
         for _ in 0..most.min(self.busy.len) {
-            let Some(page) = self.busy.pop() else { break };
-            if page.is_idle() {
-                page.refill();
-                self.free_page(page);
-            } else {
-                self.busy.push(page);
+            match self.look_behind(self.looked_at) {
+                Look::Idle => {}
+                Look::InUse(slot) => self.looked_at = Some(slot),
+                Look::End => self.looked_at = None,
             }
         }
     }
+}
+
+/// What came of a look at a busy page.
+enum Look {
+    /// It was idle, and is free now.
+    Idle,
+    /// Somebody refers to it.
+    InUse(NonNull<Slot>),
+    /// There is none.
+    End,
 }
 
 fn new_slot() -> Option<Slot> {
@@ -603,7 +654,7 @@ impl Cache {
                 lists.free_page(page);
             }
         }
-        lists.collect(LOOK_FIRST);
+        lists.collect(want.saturating_add(LOOK_FIRST));
         let mut searched = false;
         while self.ready.len < want {
             match lists.take() {
