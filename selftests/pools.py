@@ -711,6 +711,45 @@ def rings(world):
     same(0, world.state()["vnics"], "nobody is in it")
 
 
+def spread(world):
+    """Two rings with threads, on which senders on the wire and here push at once; groups, too."""
+    world.pool(limit=4 * MB)
+    ip("link", "add", "link", "wire0", "name", "many", "numrxqueues", "2", "numtxqueues", "2", "netns", "kid", "type", "vnic")
+    ip("link", "set", "v1", "down", netns="kid")
+    ip("link", "set", "many", "up", netns="kid")
+    ip("addr", "flush", "dev", "v1", netns="kid")
+    ip("addr", "add", "10.1.0.2/24", "dev", "many", netns="kid")
+    mac = link("many", "kid")["address"]
+    for name in ("out", "tx"):
+        ip("neigh", "replace", "10.1.0.2", "lladdr", mac, "dev", world.where[name][0], "nud", "permanent", netns=name)
+        ip("route", "add", "224.0.0.0/4", "dev", world.where[name][0], netns=name)
+    world.ids["many"] = next(vnic["id"] for vnic in world.host.dump("vnic-get", {}) if vnic["ifname"] == "many")
+    world.bind("many")
+    run("sh", "-c", "mount -t sysfs none /sys; echo 1 > /sys/class/net/many/threaded", netns="kid")
+    receiver = world.socket("kid", port=9)
+    group = inside(world.fds["kid"], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    world.sockets.append(group)
+    group.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 30)
+    group.bind(("239.1.2.3", 10))
+    group.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.1.2.3") + struct.pack("=4si", bytes(4), link("many", "kid")["ifindex"]))
+    threads = [threading.Thread(target=world.flood, args=(1500, sender, PAYLOAD, port, to))
+               for sender in ("out", "tx") for port, to in ((9, "10.1.0.2"), (10, "239.1.2.3"))]
+    for thread in threads:
+        thread.start()
+    most = 0
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, world.state()["used"])
+    for thread in threads:
+        thread.join()
+    most = max(most, world.state()["used"])
+    same(True, 3 * MB < most <= 4 * MB, f"{most} bytes at most")
+    counts = [0, 0]
+    until("nothing waits", lambda: [counts.__setitem__(at, counts[at] + drain(sock)) for at, sock in enumerate((receiver, group))] and world.state()["waiting"] == 0)
+    same(True, min(counts) > 100, f"{counts} packets, to it and to the group")
+    world.drop_sockets()
+    world.empty()
+
+
 def told(world):
     """A ring that drops more than the threshold is told of, once for each time that it is passed."""
     world.pool(limit=MB, threshold=50)
@@ -833,6 +872,7 @@ run_all([
     (resized, "POOL-9: resized in use"),
     (changed, "POOL-9: from pool to pool under traffic, all or nothing"),
     (rings, "POOL-8: rings that do not fit are refused"),
+    (spread, "POOL-3 POOL-8: several rings, threads, groups"),
     (told, "POOL-8: overflows are told"),
     (deleted, "POOL-6: VNIC and pool deleted while packets are held"),
     (killed, "POOL-6: namespace and module gone while packets are held"),

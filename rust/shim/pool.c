@@ -94,6 +94,7 @@ struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 	mac = min3(mac, VNIC_SLOT_MAC, skb_headroom(skb));
 	skb_reserve(copy, NET_SKB_PAD + NET_IP_ALIGN + mac);
 	skb_copy_header(copy, skb);
+	*skb_hwtstamps(copy) = *skb_hwtstamps(skb);
 	err = skb_copy_bits(skb, -(int)mac, copy->data - mac, mac + size);
 	skb_put(copy, size);
 	skb_headers_offset_update(copy, skb_headroom(copy) - skb_headroom(skb));
