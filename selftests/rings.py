@@ -254,6 +254,11 @@ def places(world):
                                ("0,", errno.EINVAL, []), ("0,2,4,6,8,10,12,14,16", errno.E2BIG, ["8"]), ("0," * 60, errno.EINVAL, [])):
         refused(error, words, lambda text=text: world.set(cpus=text))
     same("0-1", world.host.do("vnic-get", {"id": world.vnic})["cpus"], "unchanged")
+    # Who may change rings may not say whose CPUs work for them.
+    owner = family("kid")
+    owner.do("vnic-set", {"ifindex": link("v1", "kid")["ifindex"], "ring-size": 512})
+    refused(errno.EPERM, ["cpus", "manager"], lambda: owner.do("vnic-set", {"ifindex": link("v1", "kid")["ifindex"], "cpus": "0"}))
+    owner.close()
     # Each ring has its own, in turn.
     ip("link", "add", "link", "wire0", "name", "v2", "numrxqueues", "2", "numtxqueues", "2", "type", "vnic")
     ip("link", "set", "v2", "up")

@@ -197,8 +197,11 @@ impl Settings {
         if let Some(promisc) = self.promisc {
             ask(Param::PromiscMode, Value::Number(promisc as u64))?;
         }
-        if self.poll.is_some() || self.ring_size.is_some() || self.cpus.is_some() {
+        if self.poll.is_some() || self.ring_size.is_some() {
             ask(Param::Rings, Value::Number(1))?;
+        }
+        if self.cpus.is_some() {
+            ask(Param::Cpus, Value::Number(1))?;
         }
         if self.pool.is_some() {
             ask(Param::Pool, Value::Number(1))?;

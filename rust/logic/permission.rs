@@ -52,10 +52,12 @@ pub(crate) enum Param {
     Pool,
     /// Its flows.
     Flows,
+    /// The CPUs on which its rings are polled.
+    Cpus,
 }
 
 /// Parameters in the order of their numbers, and their names.
-const PARAMS: [(Param, &str); 21] = [
+const PARAMS: [(Param, &str); 22] = [
     (Param::All, "all"),
     (Param::Address, "address"),
     (Param::Mtu, "mtu"),
@@ -77,6 +79,7 @@ const PARAMS: [(Param, &str); 21] = [
     (Param::Rings, "rings"),
     (Param::Pool, "pool"),
     (Param::Flows, "flows"),
+    (Param::Cpus, "cpus"),
 ];
 
 impl Param {
@@ -95,7 +98,12 @@ impl Param {
     pub(crate) fn is_grantable(self) -> bool {
         !matches!(
             self,
-            Self::PromiscMode | Self::Host | Self::Timestamps | Self::Pool | Self::Flows
+            Self::PromiscMode
+                | Self::Host
+                | Self::Timestamps
+                | Self::Pool
+                | Self::Flows
+                | Self::Cpus
         )
     }
 

@@ -198,10 +198,16 @@ impl Vnic {
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
     ) -> Result {
-        if settings == dev.data().ring_settings(rtnl) {
+        let old = dev.data().ring_settings(rtnl);
+        if settings == old {
             return Ok(());
         }
-        request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
+        if settings.cpus != old.cpus {
+            request::ask(dev, Param::Cpus, Value::Number(1), extack, rtnl)?;
+        }
+        if (settings.poll, settings.size) != (old.poll, old.size) {
+            request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
+        }
         request::count_change(dev, rtnl);
         Self::change_rings(dev, settings, rtnl);
         Ok(())

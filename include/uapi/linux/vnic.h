@@ -70,6 +70,8 @@ enum vnic_subject {
  * @VNIC_PARAM_POOL: The pool that its packets are stored in, 1. For the
  *   manager.
  * @VNIC_PARAM_FLOWS: Its flows, 1. For the manager.
+ * @VNIC_PARAM_CPUS: The CPUs on which its rings are polled, 1. For the
+ *   manager.
  */
 enum vnic_param {
 	VNIC_PARAM_ALL,
@@ -93,6 +95,7 @@ enum vnic_param {
 	VNIC_PARAM_RINGS,
 	VNIC_PARAM_POOL,
 	VNIC_PARAM_FLOWS,
+	VNIC_PARAM_CPUS,
 
 	/* private: */
 	__VNIC_PARAM_MAX,
