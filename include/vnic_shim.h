@@ -149,6 +149,13 @@ void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate);
 u64 vnic_gate_admit(void *gate, struct sk_buff **skb);
 void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
 
+/* steer.c: receive queues of a NIC for one address. */
+bool vnic_steer_possible(const struct net_device *dev);
+int vnic_steer_spread(struct net_device *dev, bool *used, u32 count);
+int vnic_steer_insert(struct net_device *dev, const u8 *mac, u32 queue,
+		      u32 *location);
+void vnic_steer_remove(struct net_device *dev, u32 location);
+
 /* pool.c: memory for packets. */
 
 /* A slot: what packets start in. How much of it is for what. */

@@ -43,6 +43,7 @@ use crate::{
     switch::Switch,
     vnic::{
         named_pool,
+        HwRings,
         Poll,
         PoolChange,
         Promisc,
@@ -139,6 +140,7 @@ pub(super) struct Settings {
     poll: Option<Poll>,
     ring_size: Option<u32>,
     cpus: Option<CpuList>,
+    hw: Option<HwRings>,
     /// `Some(None)`: none.
     pool: Option<Option<Arc<Pool>>>,
 }
@@ -171,6 +173,9 @@ impl Settings {
                 .and_then(|attr| Poll::of(u8::try_from(attr.u32()).ok()?)),
             ring_size: attrs.get(uapi::VNIC_A_RING_SIZE).map(|attr| attr.u32()),
             cpus,
+            hw: attrs
+                .get(uapi::VNIC_A_HW_RINGS)
+                .and_then(|attr| HwRings::of(u8::try_from(attr.u32()).ok()?)),
             pool,
         })
     }
@@ -202,6 +207,9 @@ impl Settings {
         }
         if self.cpus.is_some() {
             ask(Param::Cpus, Value::Number(1))?;
+        }
+        if self.hw.is_some() {
+            ask(Param::HwRings, Value::Number(1))?;
         }
         if self.pool.is_some() {
             ask(Param::Pool, Value::Number(1))?;
@@ -237,8 +245,11 @@ impl Settings {
         if let Some(mtu) = self.mtu {
             dev.set_mtu(mtu, rtnl)?;
         }
-        match self.up {
-            Some(true) if !dev.is_up() => dev.set_up(true, extack, rtnl),
+        if self.up == Some(true) && !dev.is_up() {
+            dev.set_up(true, extack, rtnl)?;
+        }
+        match self.hw {
+            Some(hw) if dev.is_up() => Vnic::grant_queue(dev, hw, extack, rtnl),
             _ => Ok(()),
         }
     }
@@ -254,6 +265,7 @@ impl Settings {
             poll: self.poll.unwrap_or(old.poll),
             size: self.ring_size.unwrap_or(old.size),
             cpus: self.cpus.unwrap_or(old.cpus),
+            hw: self.hw.unwrap_or(old.hw),
         };
         if rings != old {
             Vnic::change_rings(dev, rings, rtnl);
@@ -281,6 +293,7 @@ impl Settings {
             wanted: self.clone(),
             pool: None,
             before: self.present(dev),
+            had_queue: dev.data().hw_queue(rtnl).is_some(),
             filter: self
                 .address
                 .and_then(|_| Vnic::hold_filter(dev, dev.address(), rtnl)),
@@ -311,6 +324,8 @@ pub(super) struct Change<'a> {
     wanted: Settings,
     pool: Option<PoolChange>,
     before: Settings,
+    /// Whether it had a queue of the NIC.
+    had_queue: bool,
     /// The old address, for which the lower device's filter stays open: going back to it needs no memory.
     filter: Option<MacAddr>,
     address_origin: u8,
@@ -346,6 +361,9 @@ impl Change<'_> {
             };
             before.apply(dev, &mut Extack::none(), rtnl)
         });
+        if !self.had_queue {
+            dev.data().give_queue_back(rtnl);
+        }
         if let Some(pool) = self.pool.take() {
             pool.undo(dev, rtnl);
         }

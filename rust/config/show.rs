@@ -93,6 +93,9 @@ pub(super) fn vnic(
     )?;
     rings(data.ring_settings(rtnl), message)?;
     message.put_u32(uapi::VNIC_A_RINGS, dev.rx_queues(rtnl))?;
+    if let Some(queue) = data.hw_queue(rtnl) {
+        message.put_u32(uapi::VNIC_A_HW_QUEUE, queue.into())?;
+    }
     if let Some(pool) = data.pool(rtnl) {
         message.put_name(uapi::VNIC_A_POOL, pool.name())?;
     }
@@ -140,10 +143,10 @@ pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>
 fn rings(settings: RingSettings, message: &mut Message<'_>) -> Result {
     message.put_u32(uapi::VNIC_A_POLL, settings.poll as u32)?;
     message.put_u32(uapi::VNIC_A_RING_SIZE, settings.size)?;
-    match settings.cpus.is_empty() {
-        true => Ok(()),
-        false => message.put_text(uapi::VNIC_A_CPUS, settings.cpus),
+    if !settings.cpus.is_empty() {
+        message.put_text(uapi::VNIC_A_CPUS, settings.cpus)?;
     }
+    message.put_u32(uapi::VNIC_A_HW_RINGS, settings.hw as u32)
 }
 
 /// A subject's name without what fills it up, with the zero at its end.

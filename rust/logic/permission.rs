@@ -54,10 +54,12 @@ pub(crate) enum Param {
     Flows,
     /// The CPUs on which its rings are polled.
     Cpus,
+    /// Whether it gets a receive queue of the link.
+    HwRings,
 }
 
 /// Parameters in the order of their numbers, and their names.
-const PARAMS: [(Param, &str); 22] = [
+const PARAMS: [(Param, &str); 23] = [
     (Param::All, "all"),
     (Param::Address, "address"),
     (Param::Mtu, "mtu"),
@@ -80,6 +82,7 @@ const PARAMS: [(Param, &str); 22] = [
     (Param::Pool, "pool"),
     (Param::Flows, "flows"),
     (Param::Cpus, "cpus"),
+    (Param::HwRings, "hw-rings"),
 ];
 
 impl Param {
@@ -104,6 +107,7 @@ impl Param {
                 | Self::Pool
                 | Self::Flows
                 | Self::Cpus
+                | Self::HwRings
         )
     }
 

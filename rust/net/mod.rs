@@ -30,6 +30,7 @@ pub(crate) mod rtnl_link;
 pub(crate) mod rx_handler;
 pub(crate) mod skb;
 pub(crate) mod stat_ops;
+pub(crate) mod steer;
 pub(crate) mod table;
 pub(crate) mod uapi;
 

@@ -14,6 +14,8 @@ pub(crate) use vnic_bindings::{
     IFLA_VNIC_CPUS,
     IFLA_VNIC_FILTER,
     IFLA_VNIC_HOST,
+    IFLA_VNIC_HW_QUEUE,
+    IFLA_VNIC_HW_RINGS,
     IFLA_VNIC_POLL,
     IFLA_VNIC_POOL,
     IFLA_VNIC_PROMISC,
@@ -46,6 +48,8 @@ pub(crate) use vnic_bindings::{
     VNIC_A_FLOW_TX_BYTES,
     VNIC_A_FLOW_TX_PACKETS,
     VNIC_A_FLOW_VNIC,
+    VNIC_A_HW_QUEUE,
+    VNIC_A_HW_RINGS,
     VNIC_A_ID,
     VNIC_A_IFINDEX,
     VNIC_A_IFNAME,
@@ -169,6 +173,13 @@ pub(crate) const VNIC_PROMISC_OFF: u8 = bindings::vnic_promisc_VNIC_PROMISC_OFF 
 pub(crate) const VNIC_PROMISC_OWN: u8 = bindings::vnic_promisc_VNIC_PROMISC_OWN as u8;
 /// `VNIC_PROMISC_ALL`.
 pub(crate) const VNIC_PROMISC_ALL: u8 = bindings::vnic_promisc_VNIC_PROMISC_ALL as u8;
+
+/// `VNIC_HW_RINGS_OFF`.
+pub(crate) const VNIC_HW_RINGS_OFF: u8 = bindings::vnic_hw_rings_VNIC_HW_RINGS_OFF as u8;
+/// `VNIC_HW_RINGS_AUTO`.
+pub(crate) const VNIC_HW_RINGS_AUTO: u8 = bindings::vnic_hw_rings_VNIC_HW_RINGS_AUTO as u8;
+/// `VNIC_HW_RINGS_ON`.
+pub(crate) const VNIC_HW_RINGS_ON: u8 = bindings::vnic_hw_rings_VNIC_HW_RINGS_ON as u8;
 
 /// `VNIC_POLL_AUTO`.
 pub(crate) const VNIC_POLL_AUTO: u8 = bindings::vnic_poll_VNIC_POLL_AUTO as u8;

@@ -89,7 +89,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 21),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 22),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -99,7 +99,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_DELETE] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_CPUS + 1] = {
+const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_HW_RINGS + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[VNIC_A_MTU] = { .type = NLA_U32, },
@@ -110,6 +110,7 @@ const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_CPUS + 1] = {
 	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
 	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 	[VNIC_A_CPUS] = { .type = NLA_NUL_STRING, .len = 95, },
+	[VNIC_A_HW_RINGS] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* VNIC_CMD_LINK_GET - do */
@@ -135,7 +136,7 @@ static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
 };
 
 /* VNIC_CMD_VNIC_SET - do */
-static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_CPUS + 1] = {
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_HW_RINGS + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
@@ -147,6 +148,7 @@ static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_CPUS + 1] = {
 	[VNIC_A_RING_SIZE] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ring_size_range),
 	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 	[VNIC_A_CPUS] = { .type = NLA_NUL_STRING, .len = 95, },
+	[VNIC_A_HW_RINGS] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* VNIC_CMD_STATS_GET - do */
@@ -170,7 +172,7 @@ static const struct nla_policy vnic_policy_add_nl_policy[VNIC_A_POLICY_QUOTA + 1
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 21),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 22),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -189,7 +191,7 @@ static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
 	[VNIC_A_REQUEST_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_REQUEST_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_ifindex_range),
 	[VNIC_A_REQUEST_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_link_range),
-	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 21),
+	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 22),
 	[VNIC_A_REQUEST_NUMBER] = { .type = NLA_UINT, },
 	[VNIC_A_REQUEST_BYTES] = NLA_POLICY_MAX_LEN(16),
 	[VNIC_A_REQUEST_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -310,7 +312,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_VNIC_SET,
 		.doit		= vnic_nl_vnic_set_doit,
 		.policy		= vnic_vnic_set_nl_policy,
-		.maxattr	= VNIC_A_CPUS,
+		.maxattr	= VNIC_A_HW_RINGS,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

@@ -86,6 +86,13 @@ impl Vnic {
                 return Err(error);
             }
         }
+        if let Err(error) = self.steer_address(new, rtnl) {
+            if filtered {
+                self.lower().unicast_remove(new, rtnl);
+            }
+            addresses.remove(self.key(new), rtnl);
+            return Err(error);
+        }
         dev.set_address(new, rtnl);
         self.address.set(Some(new), rtnl);
         if let Some(old) = old {

@@ -66,12 +66,18 @@ impl Operations for Vnic {
         let data = dev.data();
         data.counters.allocate(rtnl)?;
         data.open_rings(dev, rtnl)?;
-        data.open_filters(dev, rtnl)
-            .inspect_err(|_| data.close_rings(dev, rtnl))
+        let hw = data.ring_settings(rtnl).hw;
+        Self::grant_queue(dev, hw, &mut Extack::none(), rtnl)
+            .and_then(|()| data.open_filters(dev, rtnl))
+            .inspect_err(|_| {
+                data.give_queue_back(rtnl);
+                data.close_rings(dev, rtnl);
+            })
     }
 
     fn stop(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
         dev.data().close_filters(dev, rtnl);
+        dev.data().give_queue_back(rtnl);
         dev.data().close_rings(dev, rtnl);
     }
 

@@ -3,6 +3,7 @@
 //! A VNIC as a kind of link: creation, change, description.
 
 use super::{
+    HwRings,
     Poll,
     Promisc,
     RingSettings,
@@ -98,10 +99,12 @@ impl LinkOps for Vnic {
         Policy::U32,
         Policy::NAME,
         Policy::text(MAX_TEXT as u16),
+        Policy::U8,
+        Policy::reject(c"the queue of the link cannot be set, only whether there is one"),
     ];
     const INFO_SIZE: usize = attr_size(2)
-        + 4 * attr_size(1)
-        + 2 * attr_size(4)
+        + 5 * attr_size(1)
+        + 3 * attr_size(4)
         + attr_size(Name::MAX_LEN + 1)
         + attr_size(MAX_TEXT + 1);
     const ETHTOOL: &'static ethtool::Table = &ethtool::table::<Self>();
@@ -175,6 +178,7 @@ impl LinkOps for Vnic {
                 ..Record::NEW
             }),
             ring_settings: RtnlCell::new(ring_settings),
+            grant: RtnlCell::new(None),
             pool: RtnlCell::new(pool.map(Membership::new)),
         })
     }
@@ -269,9 +273,13 @@ impl LinkOps for Vnic {
         if let Some(pool) = data.pool(rtnl) {
             message.put_name(uapi::IFLA_VNIC_POOL, pool.name())?;
         }
-        match rings.cpus.is_empty() {
-            true => Ok(()),
-            false => message.put_text(uapi::IFLA_VNIC_CPUS, rings.cpus),
+        if !rings.cpus.is_empty() {
+            message.put_text(uapi::IFLA_VNIC_CPUS, rings.cpus)?;
+        }
+        message.put_u8(uapi::IFLA_VNIC_HW_RINGS, rings.hw as u8)?;
+        match data.hw_queue(rtnl) {
+            Some(queue) => message.put_u32(uapi::IFLA_VNIC_HW_QUEUE, queue.into()),
+            None => Ok(()),
         }
     }
 
@@ -449,10 +457,20 @@ fn ring_attrs(old: RingSettings, data: Attrs<'_>, extack: &mut Extack<'_>) -> Re
     if let Some(attr) = data.get(uapi::IFLA_VNIC_RING_SIZE) {
         new = new.with_size(attr.u32(), extack)?;
     }
-    match data.get(uapi::IFLA_VNIC_CPUS) {
-        Some(attr) => new.with_cpus(&attr, extack),
-        None => Ok(new),
+    if let Some(attr) = data.get(uapi::IFLA_VNIC_CPUS) {
+        new = new.with_cpus(&attr, extack)?;
     }
+    if let Some(attr) = data.get(uapi::IFLA_VNIC_HW_RINGS) {
+        let Some(hw) = HwRings::of(attr.u8()) else {
+            return Err(extack.refuse_attr(
+                &attr,
+                EINVAL,
+                format_args!("vnic: hw-rings is 0, 1 or 2, not {}", attr.u8()),
+            ));
+        };
+        new.hw = hw;
+    }
+    Ok(new)
 }
 
 fn promisc_attr(data: Attrs<'_>, extack: &mut Extack<'_>) -> Result<Option<Promisc>> {

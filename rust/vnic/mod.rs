@@ -8,11 +8,13 @@ mod address;
 mod device;
 mod ethtool;
 mod features;
+mod hw;
 mod link;
 mod pool;
 mod rings;
 mod rx_mode;
 
+pub(crate) use hw::HwRings;
 pub(crate) use pool::{
     named as named_pool,
     PoolChange, //
@@ -110,6 +112,8 @@ pub(crate) struct Vnic {
     promisc: AtomicU8,
     /// What is set of its rings.
     ring_settings: RtnlCell<RingSettings>,
+    /// The queue of the NIC that is its own.
+    grant: RtnlCell<Option<hw::Grant>>,
     /// Where its packets are stored; what waits on its rings does so in the shares of the pool.
     pool: RtnlCell<Option<Membership>>,
     /// Unique, never 0.

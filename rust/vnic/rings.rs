@@ -7,7 +7,10 @@
 //! the ring: a flooded VNIC spends the budget of its own NAPI, and drops at its own ring. Packets
 //! from this host always go to the ring, as their receiver's stack cannot run in the sender's context.
 
-use super::Vnic;
+use super::{
+    HwRings,
+    Vnic, //
+};
 use crate::{
     config::{
         events,
@@ -89,6 +92,8 @@ pub(crate) struct RingSettings {
     pub(crate) size: u32,
     /// Where they are polled, one after the other; empty: where their packets come from.
     pub(crate) cpus: CpuList,
+    /// Whether it gets a queue of the NIC.
+    pub(crate) hw: HwRings,
 }
 
 impl RingSettings {
@@ -97,6 +102,7 @@ impl RingSettings {
         poll: Poll::Auto,
         size: 1024,
         cpus: CpuList::NONE,
+        hw: HwRings::Off,
     };
 
     /// How large rings can be, in packets.
@@ -187,6 +193,9 @@ impl Vnic {
     pub(crate) fn change_rings(dev: &Dev<Self>, settings: RingSettings, rtnl: Rtnl<'_>) {
         let data = dev.data();
         data.ring_settings.set(settings, rtnl);
+        if settings.hw == HwRings::Off {
+            data.give_queue_back(rtnl);
+        }
         data.rings.set_bounds(data.bounds(rtnl), rtnl);
         events::changed(dev, rtnl);
     }
@@ -207,6 +216,12 @@ impl Vnic {
         }
         if (settings.poll, settings.size) != (old.poll, old.size) {
             request::ask(dev, Param::Rings, Value::Number(1), extack, rtnl)?;
+        }
+        if settings.hw != old.hw {
+            request::ask(dev, Param::HwRings, Value::Number(1), extack, rtnl)?;
+            if dev.is_up() {
+                Self::grant_queue(dev, settings.hw, extack, rtnl)?;
+            }
         }
         request::count_change(dev, rtnl);
         Self::change_rings(dev, settings, rtnl);

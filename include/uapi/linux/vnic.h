@@ -72,6 +72,8 @@ enum vnic_subject {
  * @VNIC_PARAM_FLOWS: Its flows, 1. For the manager.
  * @VNIC_PARAM_CPUS: The CPUs on which its rings are polled, 1. For the
  *   manager.
+ * @VNIC_PARAM_HW_RINGS: Whether it gets a receive queue of the link, 1. For
+ *   the manager.
  */
 enum vnic_param {
 	VNIC_PARAM_ALL,
@@ -96,6 +98,7 @@ enum vnic_param {
 	VNIC_PARAM_POOL,
 	VNIC_PARAM_FLOWS,
 	VNIC_PARAM_CPUS,
+	VNIC_PARAM_HW_RINGS,
 
 	/* private: */
 	__VNIC_PARAM_MAX,
@@ -139,6 +142,8 @@ enum {
 	VNIC_A_RINGS,
 	VNIC_A_POOL,
 	VNIC_A_CPUS,
+	VNIC_A_HW_RINGS,
+	VNIC_A_HW_QUEUE,
 
 	__VNIC_A_MAX,
 	VNIC_A_MAX = (__VNIC_A_MAX - 1)

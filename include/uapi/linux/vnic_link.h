@@ -41,6 +41,10 @@ enum {
 	 * after the other, like 0-3,8; empty for where packets come from.
 	 */
 	IFLA_VNIC_CPUS,
+	/* u8, enum vnic_hw_rings: whether it gets a queue of the link. */
+	IFLA_VNIC_HW_RINGS,
+	/* u32, read-only: the receive queue of the link that is its own. */
+	IFLA_VNIC_HW_QUEUE,
 	__IFLA_VNIC_MAX
 };
 #define IFLA_VNIC_MAX (__IFLA_VNIC_MAX - 1)
@@ -91,6 +95,17 @@ enum vnic_poll {
 	__VNIC_POLL_MAX
 };
 #define VNIC_POLL_MAX (__VNIC_POLL_MAX - 1)
+
+enum vnic_hw_rings {
+	/* No. The default. */
+	VNIC_HW_RINGS_OFF,
+	/* If there is one to spare. */
+	VNIC_HW_RINGS_AUTO,
+	/* It does not go up without. */
+	VNIC_HW_RINGS_ON,
+	__VNIC_HW_RINGS_MAX
+};
+#define VNIC_HW_RINGS_MAX (__VNIC_HW_RINGS_MAX - 1)
 
 #define VNIC_RING_SIZE_MIN 64
 #define VNIC_RING_SIZE_MAX 65536

@@ -135,7 +135,7 @@ proptest! {
         // As policy-add refuses them, only "all" is left, which does not cover them.
         let layer: Vec<Entry> =
             layer.into_iter().filter(|entry| entry.policy.param.is_grantable()).collect();
-        for param in [Param::PromiscMode, Param::Host, Param::Timestamps, Param::Pool, Param::Flows, Param::Cpus] {
+        for param in [Param::PromiscMode, Param::Host, Param::Timestamps, Param::Pool, Param::Flows, Param::Cpus, Param::HwRings] {
             prop_assert!(!decide(&[&layer, &BUILT_IN], &asker, param, &value, 0).allowed);
         }
     }
