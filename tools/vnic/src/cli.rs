@@ -5,6 +5,7 @@
 use crate::{
     flow,
     policy,
+    pool,
     print::Format,
     settings,
     why, //
@@ -129,6 +130,11 @@ pub enum What {
         #[command(subcommand)]
         what: Option<FlowWhat>,
     },
+    /// Memory for the packets that VNICs receive
+    Pool {
+        #[command(subcommand)]
+        what: Option<PoolWhat>,
+    },
     /// Whether a change would be allowed, and which policy decides
     #[command(after_help = why::HELP)]
     Why {
@@ -143,19 +149,19 @@ pub enum What {
     },
     /// Requests that were denied
     Denied,
-    /// Write links, VNICs and policies into a document
+    /// Write links, VNICs, pools and policies into a document
     Export {
         /// The file; without, standard output
         file: Option<PathBuf>,
     },
-    /// Make links, VNICs and policies what a document says: all of it, or nothing
+    /// Make links, VNICs, pools and policies what a document says: all of it, or nothing
     Apply {
         /// The document; "-" is standard input
         file: PathBuf,
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
-        /// Delete VNICs on the document's links that it does not name
+        /// Delete VNICs on the document's links that it does not name, and pools that nobody is in
         #[arg(long)]
         prune: bool,
     },
@@ -262,5 +268,38 @@ pub enum PolicyWhat {
         /// Their numbers
         #[arg(required = true)]
         ids: Vec<u64>,
+    },
+}
+
+/// What is to be done with pools.
+#[derive(Subcommand)]
+pub enum PoolWhat {
+    /// Show them
+    Show {
+        /// Only this one; "host" is the host pool, of which all are a part
+        name: Option<String>,
+    },
+    /// Make one
+    #[command(after_help = pool::HELP)]
+    Add {
+        /// Its name
+        name: String,
+        /// A word and its value, several in a row
+        #[arg(required = true)]
+        settings: Vec<String>,
+    },
+    /// Change one
+    #[command(after_help = pool::HELP)]
+    Set {
+        /// Its name; "host" is the host pool, which has a limit alone
+        name: String,
+        /// A word and its value, several in a row
+        #[arg(required = true)]
+        settings: Vec<String>,
+    },
+    /// Delete one that no VNIC is in
+    Del {
+        /// Its name
+        name: String,
     },
 }

@@ -52,6 +52,7 @@ pub fn add(link: &str, name: &str, words: &[String]) -> Result<(), Error> {
         promisc: settings.promisc,
         poll: settings.poll,
         ring_size: settings.ring_size,
+        pool: settings.pool.as_deref(),
         host: None,
         up: settings.up == Some(true),
     };

@@ -13,11 +13,19 @@ use crate::{
         Rule,
         Scopes, //
     },
+    pool::{
+        HostPool,
+        Pool, //
+    },
     print::{
         Printer,
         Row, //
     },
-    uapi::cmd,
+    uapi::{
+        cmd,
+        overflow,
+        pool, //
+    },
     vnic::Vnic,
     why::Denial,
 };
@@ -39,7 +47,37 @@ enum About {
     Policy(Rule),
     Flow(Shown),
     Request(Denial),
+    Pool(Pool),
+    Host(HostPool),
+    Ring(Overflow),
     Unknown(u8),
+}
+
+/// A ring that dropped packets.
+#[derive(Clone, Debug, Serialize)]
+struct Overflow {
+    /// The number of the VNIC.
+    vnic: u64,
+    /// The name of its device.
+    name: String,
+    /// Which of its rings.
+    ring: u64,
+    /// How many packets since it was told last.
+    packets: u64,
+    pool: String,
+}
+
+impl From<&Answer> for Overflow {
+    fn from(answer: &Answer) -> Self {
+        use overflow::*;
+        Self {
+            vnic: answer.number(VNIC).unwrap_or(0),
+            name: answer.text(IFNAME).unwrap_or_default(),
+            ring: answer.number(RING).unwrap_or(0),
+            packets: answer.number(PACKETS).unwrap_or(0),
+            pool: answer.text(POOL).unwrap_or_default(),
+        }
+    }
 }
 
 /// What is known while events are watched.
@@ -65,6 +103,13 @@ impl Watch<'_> {
             cmd::POLICY_DEL_NTF => ("gone", policy()),
             cmd::FLOW_ADD_NTF => ("new", flow()),
             cmd::FLOW_DEL_NTF => ("gone", flow()),
+            cmd::POOL_ADD_NTF => ("new", About::Pool(Pool::from(answer))),
+            cmd::POOL_CHANGE_NTF if answer.has(pool::HOST) => {
+                ("changed", About::Host(HostPool::from(answer)))
+            }
+            cmd::POOL_CHANGE_NTF => ("changed", About::Pool(Pool::from(answer))),
+            cmd::POOL_DEL_NTF => ("gone", About::Pool(Pool::from(answer))),
+            cmd::OVERFLOW_NTF => ("overflow", About::Ring(Overflow::from(answer))),
             cmd::DENIED_NTF => (
                 "denied",
                 About::Request(Denial::of(answer, &self.names, &self.scopes)),
@@ -101,8 +146,9 @@ pub fn monitor(
 
 fn vnic_line(vnic: &Vnic) -> String {
     let link = vnic.link.as_ref().map(|link| format!(" link {link}"));
+    let pool = vnic.pool.as_ref().map(|pool| format!(" pool {pool}"));
     format!(
-        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}",
+        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}{}",
         vnic.full_name(),
         vnic.id,
         link.unwrap_or_default(),
@@ -112,7 +158,15 @@ fn vnic_line(vnic: &Vnic) -> String {
         vnic.state,
         vnic.promisc,
         vnic.poll,
-        vnic.ring_size
+        vnic.ring_size,
+        pool.unwrap_or_default()
+    )
+}
+
+fn overflow_line(overflow: &Overflow) -> String {
+    format!(
+        "vnic {} id {} ring {} packets {} pool {}",
+        overflow.name, overflow.vnic, overflow.ring, overflow.packets, overflow.pool
     )
 }
 
@@ -134,6 +188,9 @@ impl Row for Event {
             ("what", About::Policy(rule)) => format!("policy {}", rule.line()),
             ("what", About::Flow(flow)) => format!("flow {}", flow.line()),
             ("what", About::Request(denial)) => format!("request {}", denial.line()),
+            ("what", About::Pool(pool)) => pool.line(),
+            ("what", About::Host(host)) => format!("host pool {}", host.size),
+            ("what", About::Ring(overflow)) => overflow_line(overflow),
             ("what", About::Unknown(command)) => format!("command {command}, of a newer module"),
             _ => return None,
         };

@@ -116,12 +116,22 @@ impl Family {
             },
             other => Error::from(other),
         })?;
-        // A module without policies has no such group.
-        if let Some((_, denied)) = group(uapi::GROUP_DENIED) {
-            match socket.join(*denied) {
-                Err(nix::Error::EPERM) => {
-                    warn("requests that are denied are shown to who has CAP_NET_ADMIN only")
-                }
+        // An older module has no such groups.
+        for (name, hidden) in [
+            (
+                uapi::GROUP_DENIED,
+                "requests that are denied are shown to who has CAP_NET_ADMIN only",
+            ),
+            (
+                uapi::GROUP_OVERFLOW,
+                "rings that dropped packets are shown to who has CAP_NET_ADMIN only",
+            ),
+        ] {
+            let Some((_, number)) = group(name) else {
+                continue;
+            };
+            match socket.join(*number) {
+                Err(nix::Error::EPERM) => warn(hidden),
                 other => other?,
             }
         }

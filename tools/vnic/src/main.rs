@@ -21,6 +21,7 @@ mod netns;
 mod pages;
 mod policies;
 mod policy;
+mod pool;
 mod print;
 mod rtnl;
 mod settings;
@@ -38,11 +39,16 @@ use cli::{
     FlowWhat,
     LinkWhat,
     PolicyWhat,
+    PoolWhat,
     What, //
 };
 use error::Error;
 use family::Family;
 use link::Link;
+use pool::{
+    HostPool,
+    Pool, //
+};
 use print::{
     Format,
     Printer, //
@@ -120,6 +126,28 @@ fn policy(printer: &Printer, what: PolicyWhat) -> Result<(), Error> {
     }
 }
 
+fn pool(printer: &Printer, what: PoolWhat) -> Result<(), Error> {
+    match what {
+        PoolWhat::Show { name } => {
+            let family = Family::connect()?;
+            match name.as_deref() {
+                Some(pool::HOST) => printer.all(&[HostPool::read(&family)?]),
+                Some(name) => printer.all(&[Pool::named(&family, name)?]),
+                None => printer.all(&Pool::all(&family)?),
+            }
+        }
+        PoolWhat::Add { name, settings } => {
+            let settings = pool::Settings::parse(&settings)?;
+            pool::add(&Family::connect()?, &name, &settings)
+        }
+        PoolWhat::Set { name, settings } => {
+            let settings = pool::Settings::parse(&settings)?;
+            pool::set(&Family::connect()?, &name, &settings)
+        }
+        PoolWhat::Del { name } => pool::delete(&Family::connect()?, &name),
+    }
+}
+
 fn why(printer: &Printer, words: &[String], link: Option<&str>, last: bool) -> Result<(), Error> {
     let family = Family::connect()?;
     if last {
@@ -180,6 +208,7 @@ fn run(cli: Cli) -> Result<(), Error> {
                 statistics: false,
             }),
         ),
+        What::Pool { what } => pool(&printer, what.unwrap_or(PoolWhat::Show { name: None })),
         What::Why { words, link, last } => why(&printer, &words, link.as_deref(), last),
         What::Denied => printer.all(&Denial::all(&Family::connect()?)?),
         What::Export { file } => state::export(&Family::connect()?, file.as_deref()),

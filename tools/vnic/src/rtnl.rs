@@ -58,6 +58,8 @@ pub struct NewVnic<'a> {
     pub poll: Option<u8>,
     /// How many packets may wait on each of its rings.
     pub ring_size: Option<u32>,
+    /// The name of its pool; empty for none.
+    pub pool: Option<&'a str>,
     /// Whether the host reaches the VNICs of the link.
     pub host: Option<bool>,
     /// Whether it is up at once.
@@ -94,6 +96,10 @@ impl NewVnic<'_> {
             .maybe(new_vnic::HOST, self.host.map(|on| [u8::from(on)]))
             .maybe(new_vnic::POLL, self.poll.map(|way| [way]))
             .maybe(new_vnic::RING_SIZE, self.ring_size.map(u32::to_ne_bytes));
+        let data = match self.pool {
+            Some(pool) => data.text(new_vnic::POOL, pool),
+            None => data,
+        };
         let info = Request::default()
             .text(libc::IFLA_INFO_KIND, "vnic")
             .nest(libc::IFLA_INFO_DATA, &data);

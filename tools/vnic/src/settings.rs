@@ -5,6 +5,7 @@
 use crate::{
     attrs::Request,
     error::Error,
+    pool,
     uapi,
     words::{
         mac,
@@ -20,6 +21,7 @@ pub const HELP: &str = "Settings:
   promisc off|own|all    what promiscuous mode shows: nothing more, group frames, everything on the link
   poll auto|inline|ring  how packets come from the wire: at once up to a credit, at once, by a ring
   ring-size 64-65536     how many packets may wait on each ring
+  pool NAME|none         where the packets that it receives are stored
 
 The kernel changes all of them or none.";
 
@@ -32,6 +34,7 @@ pub const NEW_HELP: &str = "Settings:
   promisc off|own|all    what promiscuous mode shows: nothing more, group frames, everything on the link
   poll auto|inline|ring  how packets come from the wire: at once up to a credit, at once, by a ring
   ring-size 64-65536     how many packets may wait on each ring
+  pool NAME              where the packets that it receives are stored
   up";
 
 /// Refuses a word that is there twice.
@@ -58,6 +61,8 @@ pub struct Settings {
     pub poll: Option<u8>,
     /// How many packets may wait on each of its rings.
     pub ring_size: Option<u32>,
+    /// The name of its pool; empty for none.
+    pub pool: Option<String>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Where a new one is born.
@@ -80,6 +85,7 @@ impl Settings {
                 let size = words.number(word, "a number from 64 to 65536")?;
                 self.ring_size = Some(ring_size(size)?);
             }
+            "pool" => self.pool = Some(pool_name(words.value(word)?)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -122,6 +128,10 @@ impl Settings {
     /// Adds what can be changed.
     pub fn attrs(&self, request: Request) -> Request {
         use uapi::vnic::*;
+        let request = match &self.pool {
+            Some(pool) => request.text(POOL, pool),
+            None => request,
+        };
         request
             .maybe(ADDRESS, self.address)
             .maybe(MTU, self.mtu.map(u32::to_ne_bytes))
@@ -152,6 +162,17 @@ pub fn ring_size(packets: u32) -> Result<u32, Error> {
             uapi::RING_SIZES.start(),
             uapi::RING_SIZES.end()
         )),
+    }
+}
+
+/// What says on the command line and in documents that a VNIC is in no pool.
+pub const NO_POOL: &str = "none";
+
+/// The name of a pool as the kernel wants it: empty for none.
+pub fn pool_name(name: &str) -> Result<String, Error> {
+    match name {
+        NO_POOL => Ok(String::new()),
+        _ => Ok(pool::check_name(name)?.to_owned()),
     }
 }
 
@@ -199,10 +220,12 @@ mod tests {
             "address 2:0:0:0:0:ff promisc all up mtu 68",
             "poll auto ring-size 64",
             "ring-size 65536 poll inline down",
+            "pool web",
+            "pool none up",
         ] {
             assert!(Settings::of_vnic(&words(text)).is_ok(), "{text}");
         }
-        let text = "netns web vlan 10 address 2:0:0:0:0:1 mtu 1400 promisc all poll ring ring-size 4096 up";
+        let text = "netns web vlan 10 address 2:0:0:0:0:1 mtu 1400 promisc all poll ring ring-size 4096 pool web.1-a_b up";
         assert!(Settings::of_new_vnic(&words(text)).is_ok());
         assert!(of_link(&words("host off")).is_ok());
     }
@@ -225,6 +248,10 @@ mod tests {
             ("ring-size 65537", "64 to 65536, not \"65537\""),
             ("ring-size 4294967296", "4294967296"),
             ("ring-size 64 ring-size 64", "too many"),
+            ("pool", "pool"),
+            ("pool host", "\"host\""),
+            ("pool a/b", "\"a/b\""),
+            ("pool 1234567890123456", "1234567890123456"),
             ("address 02:00:00:00:00", "02:00:00:00:00"),
             ("address 02:00:00:00:00:01:02", "02:00:00:00:00:01:02"),
             ("address 02:00:00:00:00:0x1", "0x1"),

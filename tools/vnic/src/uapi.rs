@@ -10,6 +10,8 @@ pub const FAMILY: &str = "vnic";
 pub const GROUP_CONFIG: &str = "config";
 /// The group of denials.
 pub const GROUP_DENIED: &str = "denied";
+/// The group of rings that dropped packets.
+pub const GROUP_OVERFLOW: &str = "overflow";
 /// The longest name of a subject.
 pub const SUBJECT_NAME_LEN: usize = 31;
 /// The longest name of a flow.
@@ -84,6 +86,14 @@ pub mod cmd {
         DENIED_GET = 16,
         DENIED_NTF = 17,
         APPLY = 18,
+        POOL_GET = 19,
+        POOL_ADD = 20,
+        POOL_SET = 21,
+        POOL_DEL = 22,
+        POOL_ADD_NTF = 23,
+        POOL_CHANGE_NTF = 24,
+        POOL_DEL_NTF = 25,
+        OVERFLOW_NTF = 26,
         FLOW_GET = 27,
         FLOW_ADD = 28,
         FLOW_ADD_NTF = 30,
@@ -126,6 +136,7 @@ pub mod vnic {
         POLL = 19,
         RING_SIZE = 20,
         RINGS = 21,
+        POOL = 22,
     }
 }
 
@@ -211,6 +222,37 @@ pub mod flow {
     }
 }
 
+/// Attributes of pools.
+pub mod pool {
+    numbers! { "VNIC_A_POOL_" u16:
+        NAME = 1,
+        HOST = 2,
+        LIMIT = 3,
+        THRESHOLD = 4,
+        VNICS = 5,
+        USED = 6,
+        WAITING = 7,
+        HIGH_WATER = 8,
+        RING_BYTES = 9,
+        WAITS = 10,
+        WAITED = 11,
+        TOO_LONG = 12,
+        DRAINING = 13,
+        POOLS = 14,
+    }
+}
+
+/// Attributes of rings that dropped packets.
+pub mod overflow {
+    numbers! { "VNIC_A_OVERFLOW_" u16:
+        VNIC = 1,
+        IFNAME = 3,
+        RING = 4,
+        PACKETS = 5,
+        POOL = 6,
+    }
+}
+
 /// Attributes of counters.
 pub mod stats {
     /// The VNIC's number.
@@ -218,7 +260,7 @@ pub mod stats {
     /// The counters, from the first attribute that is one.
     pub const FIRST: u16 = 3;
     /// Their names, in the order of their attributes.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 23] = [
         "rx_packets",
         "rx_bytes",
         "rx_local",
@@ -240,6 +282,8 @@ pub mod stats {
         "rx_queued",
         "rx_to_ring",
         "rx_drop_ring",
+        "rx_drop_pool",
+        "rx_parked",
     ];
 }
 
@@ -251,6 +295,7 @@ pub mod new_vnic {
         HOST = 3,
         POLL = 6,
         RING_SIZE = 7,
+        POOL = 8,
     }
 }
 
@@ -310,6 +355,8 @@ mod tests {
             (&header, request::ALL),
             (&header, transaction::ALL),
             (&header, flow::ALL),
+            (&header, pool::ALL),
+            (&header, overflow::ALL),
             (&links, new_vnic::ALL),
             (&links, new_etherstub::ALL),
         ] {

@@ -55,6 +55,9 @@ pub struct Vnic {
     /// How many rings it has, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rings: Option<u64>,
+    /// The pool that the packets it receives are stored in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// Whether only its configuration is there.
     pub absent: bool,
     /// How many requests were denied.
@@ -97,6 +100,7 @@ impl Vnic {
             poll: word(&uapi::POLL, answer.number(POLL)),
             ring_size: answer.number(RING_SIZE).unwrap_or(0),
             rings: answer.number(RINGS),
+            pool: answer.text(POOL),
             absent,
             denied: answer.number(DENIED).unwrap_or(0),
             default_address: answer.mac(DEFAULT_ADDRESS),
@@ -176,6 +180,6 @@ impl Vnic {
 
 impl Row for Vnic {
     const FIELDS: &'static [&'static str] = &[
-        "name", "netns", "link", "vlan", "address", "mtu", "state", "promisc", "id",
+        "name", "netns", "link", "vlan", "address", "mtu", "state", "promisc", "pool", "id",
     ];
 }

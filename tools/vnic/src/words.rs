@@ -91,6 +91,30 @@ pub fn position(word: &str, value: &str, names: &[&str]) -> Result<u8, Error> {
     }
 }
 
+/// A number of bytes: plain, or with K, M, G or T behind it, each 1024 of what is before.
+pub fn size(word: &str, text: &str) -> Result<u64, Error> {
+    let last = text.chars().last().map(|c| c.to_ascii_uppercase());
+    let shift = match last {
+        Some('K') => 10,
+        Some('M') => 20,
+        Some('G') => 30,
+        Some('T') => 40,
+        _ => 0,
+    };
+    let digits = text
+        .get(..text.len() - usize::from(shift != 0))
+        .unwrap_or_default();
+    // The parser would take a sign.
+    let number = digits.parse::<u64>().ok();
+    let number = number.filter(|_| !digits.starts_with('+'));
+    match number.and_then(|number| number.checked_mul(1 << shift)) {
+        Some(bytes) => Ok(bytes),
+        None => Error::usage(format!(
+            "{word} is a number of bytes like 8388608, 512K, 64M or 1G, not \"{text}\""
+        )),
+    }
+}
+
 /// One byte of an address. The parser of numbers would take a sign.
 fn byte(part: &str) -> Option<u8> {
     let digits = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -134,5 +158,28 @@ pub fn address_text(bytes: &[u8]) -> String {
     match <[u8; 16]>::try_from(bytes) {
         Ok(sixteen) => IpAddr::from(sixteen).to_string(),
         Err(_) => crate::attrs::mac(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1", 1),
+            ("512K", 512 << 10),
+            ("64m", 64 << 20),
+            ("1G", 1 << 30),
+            ("2T", 2 << 40),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(Some(bytes), size("limit", text).ok(), "{text}");
+        }
+        for text in ["", "K", "+1", "-1", "+1K", "1.5M", "1MB", "1 M", "16777216T", "1\u{212a}"] {
+            assert!(size("limit", text).is_err(), "{text}");
+        }
     }
 }
