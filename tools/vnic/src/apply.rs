@@ -2,8 +2,8 @@
 
 //! `vnic apply`: makes what is there what a document says.
 //!
-//! Devices are made first, by rtnetlink, down and as yet without policies. Everything else is one transaction, which the kernel carries out
-//! or refuses; if it refuses, what was made is deleted again.
+//! Pools are made and changed first, then devices are made, by rtnetlink, down and as yet without policies. Everything else is one
+//! transaction, which the kernel carries out or refuses; if it refuses, what was made is deleted again. Pools that are left are deleted last.
 
 use crate::{
     attrs::Request,
@@ -20,6 +20,7 @@ use crate::{
     },
     document::{
         Wanted,
+        WantedPool,
         WantedVnic, //
     },
     error::Error,
@@ -29,6 +30,7 @@ use crate::{
         allow_many_files,
         Files, //
     },
+    pool,
     print::{
         Printer,
         Row, //
@@ -168,6 +170,9 @@ fn about(name: &str, error: Error) -> Error {
 
 /// What was done before the transaction, and is undone if that is refused.
 enum Staged {
+    NewPool(String),
+    Pool { was: WantedPool },
+    HostPool { was: u64 },
     Etherstub(String),
     Vnic(WantedVnic),
     Host { link: u32, was: bool },
@@ -188,6 +193,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Makes devices, and changes what is no part of a transaction.
     fn stage(&mut self, state: &State) -> Result<(), Error> {
+        self.change_pools()?;
         for step in &self.plan {
             if let Step::MakeEtherstub { name, host } = step {
                 let made = self.rtnl.make_etherstub(name, *host);
@@ -204,6 +210,32 @@ impl Work<'_> {
                 set_host(self.family, index, *on)?;
                 self.undo.push(Staged::Host { link: index, was });
             }
+        }
+        Ok(())
+    }
+
+    fn change_pools(&mut self) -> Result<(), Error> {
+        for step in &self.plan {
+            let (name, done, undo) = match step {
+                Step::MakePool { pool } => (
+                    pool.name.as_str(),
+                    pool::add(self.family, &pool.name, &pool.settings()),
+                    Staged::NewPool(pool.name.clone()),
+                ),
+                Step::SetPool { to, from } => (
+                    to.name.as_str(),
+                    pool::set(self.family, &to.name, &to.settings()),
+                    Staged::Pool { was: from.clone() },
+                ),
+                Step::HostPool { limit, was } => (
+                    pool::HOST,
+                    set_host_pool(self.family, *limit),
+                    Staged::HostPool { was: *was },
+                ),
+                _ => continue,
+            };
+            done.map_err(|error| about(&format!("pool {name}"), error))?;
+            self.undo.push(undo);
         }
         Ok(())
     }
@@ -266,6 +298,7 @@ impl Work<'_> {
             promisc: vnic.promisc,
             poll: vnic.poll,
             ring_size: vnic.ring_size,
+            pool: vnic.pool.as_deref().filter(|pool| !pool.is_empty()),
             host,
             // Not before its policies are there.
             up: false,
@@ -297,10 +330,18 @@ impl Work<'_> {
         for step in &rest {
             request = add(request, step, &ids, &mut self.files)?;
         }
-        if rest.iter().all(|step| matches!(step, Step::Skip { .. })) {
-            return Ok(());
+        let outside = |step: &Step| matches!(step, Step::Skip { .. } | Step::DeletePool { .. });
+        if !rest.iter().all(outside) {
+            self.family.ask(cmd::APPLY, &request)?;
         }
-        self.family.ask(cmd::APPLY, &request).map(|_| ())
+        // What is done now stays.
+        self.undo.clear();
+        for step in &rest {
+            if let Step::DeletePool { name } = step {
+                pool::delete(self.family, name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes back what was made. What goes wrong here is said, and the rest is done.
@@ -336,6 +377,18 @@ impl Work<'_> {
                     let undone = index_of(&name).and_then(|index| self.rtnl.delete(index));
                     (name, undone)
                 }
+                Staged::NewPool(name) => {
+                    let undone = pool::delete(self.family, &name);
+                    (format!("pool {name}"), undone)
+                }
+                Staged::Pool { was } => {
+                    let undone = pool::set(self.family, &was.name, &was.settings());
+                    (format!("pool {}", was.name), undone)
+                }
+                Staged::HostPool { was } => (
+                    format!("pool {}", pool::HOST),
+                    set_host_pool(self.family, was),
+                ),
                 Staged::Vnic(_) => continue,
             };
             if let Err(error) = undone {
@@ -371,6 +424,14 @@ impl Work<'_> {
         });
         self.family.ask(cmd::APPLY, &request).map(|_| ())
     }
+}
+
+fn set_host_pool(family: &Family, limit: u64) -> Result<(), Error> {
+    let settings = pool::Settings {
+        limit: Some(limit),
+        threshold: None,
+    };
+    pool::set(family, pool::HOST, &settings)
 }
 
 fn set_host(family: &Family, link: u32, on: bool) -> Result<(), Error> {
@@ -430,6 +491,10 @@ fn add(
         Step::MakeEtherstub { .. }
         | Step::MakeVnic { .. }
         | Step::Host { .. }
+        | Step::HostPool { .. }
+        | Step::MakePool { .. }
+        | Step::SetPool { .. }
+        | Step::DeletePool { .. }
         | Step::Skip { .. } => request,
     })
 }

@@ -7,20 +7,27 @@ use crate::{
     document::{
         Wanted,
         WantedLink,
+        WantedPool,
         WantedVnic, //
     },
     error::Error,
     flow::Flow,
     policy::Policy,
-    settings::Settings,
+    pool::HOST,
+    settings::{
+        pool_word,
+        Settings, //
+    },
     state::{
         HasLink,
+        HasPools,
         HasVnic,
         Home,
         Numbered,
         State, //
     },
     uapi,
+    words::size_text,
 };
 use std::{
     collections::{
@@ -58,6 +65,30 @@ pub enum Step {
         name: String,
         /// Whether the host reaches its VNICs.
         host: Option<bool>,
+    },
+    /// What all pools together may have changes.
+    HostPool {
+        /// Bytes that it will be.
+        limit: u64,
+        /// Bytes that it was.
+        was: u64,
+    },
+    /// A pool has to be made.
+    MakePool {
+        /// What it is to be.
+        pool: WantedPool,
+    },
+    /// A pool changes.
+    SetPool {
+        /// What it will be.
+        to: WantedPool,
+        /// What it was.
+        from: WantedPool,
+    },
+    /// A pool is deleted.
+    DeletePool {
+        /// Its name.
+        name: String,
     },
     /// A VNIC has to be made.
     MakeVnic {
@@ -135,11 +166,18 @@ impl Step {
     pub fn sign(&self) -> &'static str {
         match self {
             Self::MakeEtherstub { .. }
+            | Self::MakePool { .. }
             | Self::MakeVnic { .. }
             | Self::AddPolicy { .. }
             | Self::AddFlow { .. } => "+",
-            Self::Host { .. } | Self::Change { .. } => "~",
-            Self::DeletePolicy { .. } | Self::DeleteFlow { .. } | Self::Delete { .. } => "-",
+            Self::Host { .. }
+            | Self::Change { .. }
+            | Self::HostPool { .. }
+            | Self::SetPool { .. } => "~",
+            Self::DeletePolicy { .. }
+            | Self::DeleteFlow { .. }
+            | Self::Delete { .. }
+            | Self::DeletePool { .. } => "-",
             Self::Skip { .. } => "#",
         }
     }
@@ -179,10 +217,20 @@ fn settings_words(settings: &Settings) -> String {
         way.map(|way| format!("poll {way}")),
         settings.ring_size.map(|size| format!("ring-size {size}")),
         settings
+            .pool
+            .as_deref()
+            .map(|pool| format!("pool {}", pool_word(pool))),
+        settings
             .up
             .map(|up| if up { "up" } else { "down" }.to_owned()),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A pool in the words of the command line.
+fn pool_words(pool: &WantedPool) -> String {
+    let limit = size_text(pool.limit);
+    format!("limit {limit} threshold {}", pool.threshold)
 }
 
 impl fmt::Display for Step {
@@ -203,6 +251,7 @@ impl fmt::Display for Step {
                     promisc: vnic.promisc,
                     poll: vnic.poll,
                     ring_size: vnic.ring_size,
+                    pool: vnic.pool.clone().filter(|pool| !pool.is_empty()),
                     up: vnic.up,
                     netns: None,
                     vlan: Some(vnic.vlan).filter(|vlan| *vlan != 0),
@@ -216,6 +265,16 @@ impl fmt::Display for Step {
                 };
                 write!(f, "vnic {name} link {link}{}{words}{kept}", host(*on))
             }
+            Self::HostPool { limit, was } => {
+                let (limit, was) = (size_text(*limit), size_text(*was));
+                write!(f, "pool {HOST} limit {limit}, was limit {was}")
+            }
+            Self::MakePool { pool } => write!(f, "pool {} {}", pool.name, pool_words(pool)),
+            Self::SetPool { to, from } => {
+                let (name, to, from) = (&to.name, pool_words(to), pool_words(from));
+                write!(f, "pool {name} {to}, was {from}")
+            }
+            Self::DeletePool { name } => write!(f, "pool {name}"),
             Self::Host { link, on } => write!(f, "link {link} host {}", on_off(*on)),
             Self::Change { name, to, from, .. } => {
                 write!(f, "vnic {name} {}, was {from}", settings_words(to))
@@ -333,6 +392,7 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         promisc: differs(wanted.promisc, vnic.promisc),
         poll: differs(wanted.poll, vnic.poll),
         ring_size: differs(wanted.ring_size, vnic.ring_size),
+        pool: wanted.pool.clone().filter(|pool| *pool != vnic.pool),
         // What is absent is neither.
         up: differs(wanted.up, vnic.up).filter(|_| !vnic.absent),
         ..Settings::default()
@@ -343,6 +403,7 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         promisc: to.promisc.map(|_| vnic.promisc),
         poll: to.poll.map(|_| vnic.poll),
         ring_size: to.ring_size.map(|_| vnic.ring_size),
+        pool: to.pool.as_ref().map(|_| vnic.pool.clone()),
         up: to.up.map(|_| vnic.up),
         ..Settings::default()
     };
@@ -387,6 +448,80 @@ fn flows(scope: &Scope, wanted: &BTreeSet<Flow>, have: &[Flow], steps: &mut Vec<
         scope: scope.clone(),
         flow: flow.clone(),
     }));
+}
+
+/// Pools that are made or change, in an order in which the host pool has room for each: what is to become smaller does so first, what all
+/// together may have comes last if it becomes less.
+fn pool_steps(wanted: &Wanted, have: &HasPools, steps: &mut Vec<Step>) {
+    let (mut smaller, mut larger, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for pool in &wanted.pools {
+        let to = pool.clone();
+        match have.named(&pool.name).map(|have| have.is.clone()) {
+            None => new.push(Step::MakePool { pool: to }),
+            Some(from) if from == to => {}
+            Some(from) if to.limit < from.limit => smaller.push(Step::SetPool { to, from }),
+            Some(from) => larger.push(Step::SetPool { to, from }),
+        }
+    }
+    // Where pools are not shown the kernel says why.
+    let was = have.limit.unwrap_or(0);
+    let host = wanted.host_pool.filter(|limit| *limit != was);
+    let host = host.map(|limit| Step::HostPool { limit, was });
+    let (more, less): (Vec<_>, Vec<_>) = host
+        .into_iter()
+        .partition(|step| matches!(step, Step::HostPool { limit, was } if limit > was));
+    let all = more.into_iter().chain(smaller).chain(larger);
+    steps.extend(all.chain(new).chain(less));
+}
+
+/// How many VNICs are in a pool when all of `steps` are done.
+fn members_after(name: &str, vnics: u64, state: &State, steps: &[Step]) -> u64 {
+    let (mut gone, mut moved, mut made) = (HashSet::new(), HashMap::new(), 0);
+    for step in steps {
+        match step {
+            Step::Delete { id, .. } => {
+                gone.insert(*id);
+            }
+            Step::Change { id, to, .. } => {
+                if let Some(pool) = &to.pool {
+                    moved.insert(*id, pool.as_str());
+                }
+            }
+            Step::MakeVnic { vnic, .. } if vnic.pool.as_deref() == Some(name) => made += 1,
+            _ => {}
+        }
+    }
+    // Not all of its VNICs need be shown here.
+    let shown = state.vnics.iter();
+    let shown = shown.filter(|vnic| !vnic.absent && vnic.pool == name);
+    let elsewhere = vnics.saturating_sub(shown.count() as u64);
+    // What is absent comes back into its pool.
+    let stay = state.vnics.iter().filter(|vnic| {
+        let pool = moved.get(&vnic.id).copied().unwrap_or(&vnic.pool);
+        pool == name && !gone.contains(&vnic.id)
+    });
+    elsewhere + stay.count() as u64 + made
+}
+
+/// Pools that a document which speaks of pools does not name, and nobody will be in.
+fn prune_pools(wanted: &Wanted, state: &State, steps: &mut Vec<Step>) {
+    if wanted.pools.is_empty() && wanted.host_pool.is_none() {
+        return;
+    }
+    let named: HashSet<&str> = wanted.pools.iter().map(|pool| pool.name.as_str()).collect();
+    let others = state.pools.each.iter();
+    let others = others.filter(|pool| !named.contains(pool.is.name.as_str()));
+    let pruned = others.map(|pool| {
+        let name = pool.is.name.clone();
+        match members_after(&name, pool.vnics, state, steps) {
+            0 => Step::DeletePool { name },
+            _ => Step::Skip {
+                why: format!("pool {name} is not deleted: there are VNICs in it"),
+            },
+        }
+    });
+    let pruned: Vec<Step> = pruned.collect();
+    steps.extend(pruned);
 }
 
 fn link_steps(
@@ -494,6 +629,7 @@ pub fn diff(
     if let Some(wanted) = &wanted.policies {
         policies(&Scope::Host, wanted, &state.policies, &mut steps);
     }
+    pool_steps(wanted, &state.pools, &mut steps);
     let mut first_host = HashMap::new();
     for link in &wanted.links {
         let have = links.get(link.name.as_str()).copied();
@@ -522,6 +658,7 @@ pub fn diff(
             id: vnic.id,
             name: vnic.full_name(),
         }));
+        prune_pools(wanted, state, &mut steps);
     }
     Ok(steps)
 }
@@ -536,7 +673,12 @@ pub fn is_rest_of(rest: &[Step], plan: &[Step]) -> bool {
         })
         .collect();
     rest.iter().all(|step| match step {
-        Step::MakeEtherstub { .. } | Step::MakeVnic { .. } | Step::Host { .. } => false,
+        Step::MakeEtherstub { .. }
+        | Step::MakeVnic { .. }
+        | Step::Host { .. }
+        | Step::HostPool { .. }
+        | Step::MakePool { .. }
+        | Step::SetPool { .. } => false,
         Step::Change { name, .. } if made.contains(name) => true,
         other => plan.contains(other),
     })
@@ -545,6 +687,7 @@ pub fn is_rest_of(rest: &[Step], plan: &[Step]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::HasPool;
 
     const NIC: &str = "[[link]]\nname = \"nic0\"\nhost = true\n";
     const STUB: &str = "[[link]]\nname = \"stub0\"\nkind = \"etherstub\"\nhost = false\n";
@@ -572,6 +715,7 @@ mod tests {
             promisc: 1,
             poll: 0,
             ring_size: 1024,
+            pool: String::new(),
             up: true,
             policies: Vec::new(),
             flows: Vec::new(),
@@ -700,6 +844,140 @@ mod tests {
         );
         let text = format!("{NIC}{VNIC}").replace("poll = \"auto\"\nring-size = 1024\n", "");
         assert_eq!(Vec::<String>::new(), said(&text, &state, false));
+    }
+
+    const POOLS: &str = "host-pool = \"1G\"\n[[pool]]\nname = \"db\"\nlimit = \"8M\"\n[[pool]]\nname = \"web\"\nlimit = \"64M\"\nthreshold = 100\n";
+
+    fn pool(name: &str, limit: u64, vnics: u64) -> HasPool {
+        HasPool {
+            is: WantedPool {
+                name: name.to_owned(),
+                limit,
+                threshold: 0,
+            },
+            vnics,
+        }
+    }
+
+    fn with_pools(limit: u64, each: Vec<HasPool>, vnics: Vec<HasVnic>) -> State {
+        State {
+            pools: HasPools {
+                limit: Some(limit),
+                each,
+            },
+            ..state(vnics)
+        }
+    }
+
+    #[test]
+    fn pools_are_made_before_the_vnics_that_use_them() {
+        let state = State {
+            pools: with_pools(1 << 29, Vec::new(), Vec::new()).pools,
+            ..State::default()
+        };
+        let text = format!("{POOLS}{NIC}{VNIC}pool = \"web\"\n");
+        assert_eq!(
+            vec![
+                "~ pool host limit 1G, was limit 512M",
+                "+ pool db limit 8M threshold 0",
+                "+ pool web limit 64M threshold 100",
+                "+ vnic web/eth0 link nic0 vlan 10 address 02:00:00:00:00:01 mtu 1500 promisc own poll auto ring-size 1024 pool web up",
+            ],
+            said(&text, &state, true)
+        );
+    }
+
+    #[test]
+    fn pools_are_changed_in_an_order_that_has_room() {
+        let have = vec![pool("db", 4 << 20, 0), pool("web", 128 << 20, 0)];
+        let state = with_pools(2 << 30, have, Vec::new());
+        assert_eq!(
+            vec![
+                "~ pool web limit 64M threshold 100, was limit 128M threshold 0",
+                "~ pool db limit 8M threshold 0, was limit 4M threshold 0",
+                "~ pool host limit 1G, was limit 2G",
+            ],
+            said(POOLS, &state, true)
+        );
+    }
+
+    #[test]
+    fn pools_that_are_there_need_nothing() {
+        let mut one = vnic(1, web());
+        one.pool = "p".to_owned();
+        let state = with_pools(1 << 30, vec![pool("p", 8 << 20, 1)], vec![one]);
+        let (own, remarks) = state.wanted();
+        assert_eq!(Vec::<String>::new(), remarks);
+        let text = own.write(&remarks).expect("a text");
+        assert!(text.contains("pool = \"p\""), "{text}");
+        assert_eq!(Vec::<String>::new(), said(&text, &state, true));
+        // Not said is not compared.
+        assert_eq!(
+            Vec::<String>::new(),
+            said(&format!("{NIC}{VNIC}"), &state, true)
+        );
+        assert_eq!(
+            vec!["~ vnic web/eth0 pool none, was pool p"],
+            said(&format!("{NIC}{VNIC}pool = \"none\"\n"), &state, true)
+        );
+    }
+
+    #[test]
+    fn pools_are_pruned_that_nobody_will_be_in() {
+        let (mut one, mut two, mut gone) = (vnic(1, web()), vnic(2, web()), vnic(3, web()));
+        (one.pool, two.pool, gone.pool) = ("a".to_owned(), "b".to_owned(), "c".to_owned());
+        (two.name, gone.name, gone.absent) = ("eth1".to_owned(), "eth2".to_owned(), true);
+        let have = vec![
+            pool("a", 1 << 20, 1),
+            pool("b", 1 << 20, 1),
+            pool("c", 1 << 20, 0),
+            pool("d", 1 << 20, 0),
+            pool("e", 1 << 20, 1),
+            pool("web", 64 << 20, 0),
+        ];
+        let state = with_pools(1 << 30, have, vec![one, two, gone]);
+        let pools = "[[pool]]\nname = \"web\"\nlimit = \"64M\"\n";
+        let text = format!("{pools}{NIC}{VNIC}pool = \"web\"\n");
+        assert_eq!(
+            vec!["~ vnic web/eth0 pool web, was pool a"],
+            said(&text, &state, false)
+        );
+        assert_eq!(
+            vec![
+                "~ vnic web/eth0 pool web, was pool a",
+                "- vnic web/eth1, number 2",
+                "- vnic web/eth2, number 3",
+                "- pool a",
+                "- pool b",
+                "- pool c",
+                "- pool d",
+                "# pool e is not deleted: there are VNICs in it",
+            ],
+            said(&text, &state, true)
+        );
+        // A VNIC that is made, and one that stays.
+        let text = format!("{pools}{NIC}{VNIC}").replace("eth0", "eth9") + "pool = \"d\"\n";
+        let said = said(&text, &state, true);
+        assert!(
+            said.contains(&"# pool d is not deleted: there are VNICs in it".to_owned()),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_document_without_pools_leaves_them() {
+        let state = with_pools(1 << 30, vec![pool("a", 1 << 20, 0)], vec![vnic(1, web())]);
+        let text = format!("{NIC}{VNIC}");
+        assert_eq!(Vec::<String>::new(), said(&text, &state, true));
+    }
+
+    #[test]
+    fn pools_that_are_not_shown_are_remarked_where_they_are_used() {
+        let mut one = vnic(1, web());
+        one.pool = "p".to_owned();
+        let (_, remarks) = state(vec![one]).wanted();
+        assert_eq!(1, remarks.len(), "{remarks:?}");
+        assert!(remarks[0].contains("CAP_NET_ADMIN"), "{remarks:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The document: links, VNICs and policies as TOML. It is what `vnic export` writes and `vnic apply` reads.
+//! The document: links, VNICs, pools and policies as TOML. It is what `vnic export` writes and `vnic apply` reads.
 
 use crate::{
     attrs,
@@ -16,7 +16,10 @@ use crate::{
         Policy,
         Subject, //
     },
+    pool,
     settings::{
+        pool_name,
+        pool_word,
         ring_size,
         vlan, //
     },
@@ -24,6 +27,8 @@ use crate::{
     words::{
         mac,
         position,
+        size,
+        size_text,
         Words, //
     },
 };
@@ -42,10 +47,23 @@ use std::collections::{
 struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     policies: Option<Vec<String>>,
+    #[serde(rename = "host-pool", default, skip_serializing_if = "Option::is_none")]
+    host_pool: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pool: Vec<PoolEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     link: Vec<LinkEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     vnic: Vec<VnicEntry>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct PoolEntry {
+    name: String,
+    limit: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    threshold: u32,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -64,8 +82,8 @@ fn is_false(truth: &bool) -> bool {
     !*truth
 }
 
-fn is_zero(number: &u16) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -90,11 +108,24 @@ struct VnicEntry {
     #[serde(rename = "ring-size", default, skip_serializing_if = "Option::is_none")]
     ring_size: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pool: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     up: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     flows: Vec<String>,
+}
+
+/// A pool, as it is wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WantedPool {
+    /// Its name.
+    pub name: String,
+    /// Bytes that it may have.
+    pub limit: u64,
+    /// After how many packets that a ring dropped events say so; 0 is never.
+    pub threshold: u32,
 }
 
 /// A link, as it is wanted. What is not said is not compared.
@@ -133,12 +164,24 @@ pub struct WantedVnic {
     pub poll: Option<u8>,
     /// How many packets may wait on each of its rings.
     pub ring_size: Option<u32>,
+    /// The name of its pool; empty for none.
+    pub pool: Option<String>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Its policies: these, and no others.
     pub policies: BTreeSet<Policy>,
     /// Its flows: these, and no others.
     pub flows: BTreeSet<Flow>,
+}
+
+impl WantedPool {
+    /// All that can be set.
+    pub fn settings(&self) -> pool::Settings {
+        pool::Settings {
+            limit: Some(self.limit),
+            threshold: Some(self.threshold),
+        }
+    }
 }
 
 impl WantedVnic {
@@ -161,6 +204,10 @@ pub fn full_name(netns: Option<&str>, name: &str) -> String {
 pub struct Wanted {
     /// Policies for all on the host: these, and no others. Not compared if they are not said.
     pub policies: Option<BTreeSet<Policy>>,
+    /// Bytes that all pools together may have.
+    pub host_pool: Option<u64>,
+    /// Pools.
+    pub pools: Vec<WantedPool>,
     /// Links.
     pub links: Vec<WantedLink>,
     /// VNICs.
@@ -196,6 +243,17 @@ fn written(policies: &BTreeSet<Policy>) -> Vec<String> {
     lines
 }
 
+impl PoolEntry {
+    fn wanted(self) -> Result<WantedPool, Error> {
+        let inside = |error: Error| Error::Usage(format!("pool {}: {error}", self.name));
+        Ok(WantedPool {
+            limit: size("limit", &self.limit).map_err(inside)?,
+            threshold: self.threshold,
+            name: pool::check_name(&self.name)?.to_owned(),
+        })
+    }
+}
+
 impl LinkEntry {
     fn wanted(self) -> Result<WantedLink, Error> {
         let kind = match &self.kind {
@@ -221,6 +279,7 @@ impl VnicEntry {
         let poll = self.poll.as_deref();
         let poll = poll.map(|way| position("poll", way, &uapi::POLL));
         let ring_size = self.ring_size.map(ring_size);
+        let pool = self.pool.as_deref().map(pool_name);
         Ok(WantedVnic {
             policies: policies(&called, &self.policies)?,
             flows: flows(&called, &self.flows)?,
@@ -234,8 +293,19 @@ impl VnicEntry {
             promisc: promisc.transpose().map_err(inside)?,
             poll: poll.transpose().map_err(inside)?,
             ring_size: ring_size.transpose().map_err(inside)?,
+            pool: pool.transpose().map_err(inside)?,
             up: self.up,
         })
+    }
+}
+
+impl From<&WantedPool> for PoolEntry {
+    fn from(pool: &WantedPool) -> Self {
+        Self {
+            name: pool.name.clone(),
+            limit: size_text(pool.limit),
+            threshold: pool.threshold,
+        }
     }
 }
 
@@ -267,6 +337,7 @@ impl From<&WantedVnic> for VnicEntry {
             promisc: promisc.map(|mode| (*mode).to_owned()),
             poll: poll.map(|way| (*way).to_owned()),
             ring_size: vnic.ring_size,
+            pool: vnic.pool.as_deref().map(|pool| pool_word(pool).to_owned()),
             up: vnic.up,
             policies: written(&vnic.policies),
             flows: vnic.flows.iter().map(Flow::to_string).collect(),
@@ -281,8 +352,12 @@ impl Wanted {
             .map_err(|error| Error::Usage(error.to_string().trim_end().to_owned()))?;
         let (links, vnics) = (document.link.into_iter(), document.vnic.into_iter());
         let host = document.policies.map(|lines| policies("the host", &lines));
+        let host_pool = document.host_pool.map(|text| size("host-pool", &text));
+        let pools = document.pool.into_iter();
         let wanted = Self {
             policies: host.transpose()?,
+            host_pool: host_pool.transpose()?,
+            pools: pools.map(PoolEntry::wanted).collect::<Result<_, _>>()?,
             links: links.map(LinkEntry::wanted).collect::<Result<_, _>>()?,
             vnics: vnics.map(VnicEntry::wanted).collect::<Result<_, _>>()?,
         };
@@ -292,6 +367,12 @@ impl Wanted {
 
     /// Refuses what is there twice, and VNICs on links that are not there.
     fn check(&self) -> Result<(), Error> {
+        let mut pools = HashSet::new();
+        for pool in &self.pools {
+            if !pools.insert(pool.name.as_str()) {
+                return Error::usage(format!("the pool {} is there twice", pool.name));
+            }
+        }
         let mut links = HashSet::new();
         for link in &self.links {
             if !links.insert(link.name.as_str()) {
@@ -346,9 +427,14 @@ impl Wanted {
     pub fn write(&self, remarks: &[String]) -> Result<String, Error> {
         let mut document = Document {
             policies: self.policies.as_ref().map(written),
+            host_pool: self.host_pool.map(size_text),
+            pool: self.pools.iter().map(PoolEntry::from).collect(),
             link: self.links.iter().map(LinkEntry::from).collect(),
             vnic: self.vnics.iter().map(VnicEntry::from).collect(),
         };
+        document
+            .pool
+            .sort_by(|one, other| one.name.cmp(&other.name));
         document
             .link
             .sort_by(|one, other| one.name.cmp(&other.name));
@@ -379,6 +465,16 @@ mod tests {
     const DOCUMENT: &str = "# VNICs and their links, as vnic apply takes them.
 
 policies = [\"user 4000000001 vnics none\"]
+host-pool = \"1G\"
+
+[[pool]]
+name = \"db\"
+limit = \"1048577\"
+
+[[pool]]
+name = \"web\"
+limit = \"64M\"
+threshold = 100
 
 [[link]]
 name = \"nic0\"
@@ -399,6 +495,7 @@ mtu = 1500
 promisc = \"own\"
 poll = \"ring\"
 ring-size = 64
+pool = \"none\"
 up = false
 
 [[vnic]]
@@ -411,6 +508,7 @@ mtu = 1500
 promisc = \"own\"
 poll = \"auto\"
 ring-size = 1024
+pool = \"web\"
 up = true
 policies = [
     \"name vm1 ip 192.0.2.0/24 quota 2\",
@@ -436,6 +534,7 @@ name = \"v0\"
     #[test]
     fn the_order_is_always_the_same() {
         let mut wanted = Wanted::parse(DOCUMENT).expect("a document");
+        wanted.pools.reverse();
         wanted.links.reverse();
         wanted.vnics.reverse();
         assert_eq!(DOCUMENT, wanted.write(&[]).expect("a text"));
@@ -454,7 +553,17 @@ name = \"v0\"
     fn nonsense_is_refused_and_named() {
         let link = "[[link]]\nname = \"nic0\"\n";
         let vnic = "[[vnic]]\nlink = \"nic0\"\nname = \"v0\"\n";
+        let pool = "[[pool]]\nname = \"p\"\nlimit = \"1M\"\n";
         for (text, name) in [
+            ("host-pool = \"much\"".to_owned(), "\"much\""),
+            ("host_pool = \"1G\"".to_owned(), "host_pool"),
+            ("[[pool]]\nname = \"p\"".to_owned(), "limit"),
+            (pool.replace("1M", "1Q"), "pool p: limit"),
+            (pool.replace("\"p\"", "\"host\""), "\"host\""),
+            (format!("{pool}colour = 1"), "colour"),
+            (format!("{pool}threshold = -1"), "threshold"),
+            (format!("{pool}{pool}"), "the pool p is there twice"),
+            (format!("{link}{vnic}pool = \"a b\""), "VNIC v0"),
             ("colour = 1".to_owned(), "colour"),
             (format!("{link}colour = 1"), "colour"),
             (format!("{link}kind = \"wire\""), "wire"),

@@ -48,6 +48,7 @@ enum About {
     Flow(Shown),
     Request(Denial),
     Pool(Pool),
+    #[serde(rename = "pool")]
     Host(HostPool),
     Ring(Overflow),
     Unknown(u8),
@@ -189,7 +190,7 @@ impl Row for Event {
             ("what", About::Flow(flow)) => format!("flow {}", flow.line()),
             ("what", About::Request(denial)) => format!("request {}", denial.line()),
             ("what", About::Pool(pool)) => pool.line(),
-            ("what", About::Host(host)) => format!("host pool {}", host.size),
+            ("what", About::Host(host)) => host.line(),
             ("what", About::Ring(overflow)) => overflow_line(overflow),
             ("what", About::Unknown(command)) => format!("command {command}, of a newer module"),
             _ => return None,

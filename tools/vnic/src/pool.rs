@@ -110,7 +110,7 @@ pub struct Pool {
     /// Packets that were longer than what can be stored.
     too_long: u64,
     /// How many VNICs are in it.
-    vnics: u64,
+    pub vnics: u64,
     /// After how many packets that a ring dropped events say so; 0 is never.
     pub threshold: u32,
 }
@@ -142,16 +142,20 @@ impl Pool {
         Ok(pools.map(Self::from).collect())
     }
 
-    /// All there are; nothing if they are not shown to us, or the module has none.
-    pub fn all_shown(family: &Family) -> Result<Option<Vec<Self>>, Error> {
-        match Self::all(family) {
+    /// The host pool and all others; nothing if they are not shown to us, or the module has none.
+    pub fn all_shown(family: &Family) -> Result<Option<(HostPool, Vec<Self>)>, Error> {
+        let answers = match family.dump(cmd::POOL_GET, &Request::default()) {
             Err(Error::Refused { errno, .. })
                 if errno == libc::EPERM || errno == libc::EOPNOTSUPP =>
             {
-                Ok(None)
+                return Ok(None)
             }
-            other => other.map(Some),
-        }
+            other => other?,
+        };
+        let (host, pools): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.has(attr::HOST));
+        let host = host.first().map(|answer| HostPool::from(*answer));
+        Ok(host.map(|host| (host, pools.into_iter().map(Self::from).collect())))
     }
 
     /// The one of that name.
@@ -190,9 +194,9 @@ impl Row for Pool {
 pub struct HostPool {
     name: &'static str,
     /// Bytes that all pools together may have.
-    pub size: u64,
+    pub limit: u64,
     /// Bytes that they have.
-    given: u64,
+    used: u64,
     /// Of these, bytes of pools that were deleted.
     draining: u64,
     /// Bytes that new pools can have.
@@ -204,13 +208,13 @@ pub struct HostPool {
 impl From<&Answer> for HostPool {
     fn from(answer: &Answer) -> Self {
         let number = |kind| answer.number(kind).unwrap_or(0);
-        let (size, given) = (number(attr::LIMIT), number(attr::USED));
+        let (limit, used) = (number(attr::LIMIT), number(attr::USED));
         Self {
             name: HOST,
-            size,
-            given,
+            limit,
+            used,
             draining: number(attr::DRAINING),
-            left: size.saturating_sub(given),
+            left: limit.saturating_sub(used),
             pools: number(attr::POOLS),
         }
     }
@@ -222,11 +226,15 @@ impl HostPool {
         let request = Request::default().flag(attr::HOST);
         read(family, &request).map(|answer| Self::from(&answer))
     }
+
+    /// As events show it.
+    pub fn line(&self) -> String {
+        format!("pool {HOST} limit {} used {}", self.limit, self.used)
+    }
 }
 
 impl Row for HostPool {
-    const FIELDS: &'static [&'static str] =
-        &["name", "size", "given", "draining", "left", "pools"];
+    const FIELDS: &'static [&'static str] = &["name", "limit", "used", "draining", "left", "pools"];
 }
 
 fn read(family: &Family, request: &Request) -> Result<Answer, Error> {

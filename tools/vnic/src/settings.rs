@@ -5,8 +5,7 @@
 use crate::{
     attrs::Request,
     error::Error,
-    pool,
-    uapi,
+    pool, uapi,
     words::{
         mac,
         Words, //
@@ -173,6 +172,14 @@ pub fn pool_name(name: &str) -> Result<String, Error> {
     match name {
         NO_POOL => Ok(String::new()),
         _ => Ok(pool::check_name(name)?.to_owned()),
+    }
+}
+
+/// The word of a pool as the kernel has it.
+pub fn pool_word(pool: &str) -> &str {
+    match pool {
+        "" => NO_POOL,
+        name => name,
     }
 }
 

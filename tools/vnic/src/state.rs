@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is there: links of this namespace, their VNICs and all their policies; and that as a document.
+//! What is there: links of this namespace, their VNICs and all their policies, and the pools of the host; and that as a document.
 
 use crate::{
     attrs::Request,
@@ -8,6 +8,7 @@ use crate::{
         full_name,
         Wanted,
         WantedLink,
+        WantedPool,
         WantedVnic, //
     },
     error::Error,
@@ -19,6 +20,7 @@ use crate::{
     },
     netns::Names,
     policy::Policy,
+    pool::Pool,
     uapi::{
         self,
         cmd,
@@ -65,6 +67,24 @@ pub struct HasLink {
     pub policies: Vec<Numbered>,
 }
 
+/// A pool that is there.
+#[derive(Clone, Debug)]
+pub struct HasPool {
+    /// What it is.
+    pub is: WantedPool,
+    /// How many VNICs are in it.
+    pub vnics: u64,
+}
+
+/// The pools of the host.
+#[derive(Clone, Debug, Default)]
+pub struct HasPools {
+    /// Bytes that all together may have; nothing if pools are not shown to us, or the module has none.
+    pub limit: Option<u64>,
+    /// Each of them.
+    pub each: Vec<HasPool>,
+}
+
 /// A VNIC that is there, or whose configuration is.
 #[derive(Clone, Debug)]
 pub struct HasVnic {
@@ -92,6 +112,8 @@ pub struct HasVnic {
     pub poll: u8,
     /// How many packets may wait on each of its rings.
     pub ring_size: u32,
+    /// The name of its pool; empty for none.
+    pub pool: String,
     /// Whether it is up.
     pub up: bool,
     /// Its policies.
@@ -107,6 +129,8 @@ pub struct State {
     pub generation: Option<u64>,
     /// Policies for all on the host.
     pub policies: Vec<Numbered>,
+    /// The pools of the host.
+    pub pools: HasPools,
     /// Links with VNICs.
     pub links: Vec<HasLink>,
     /// VNICs on these links, and those that are here.
@@ -146,6 +170,7 @@ impl HasVnic {
                 .unwrap_or(u8::MAX),
             poll: poll.and_then(|way| way.try_into().ok()).unwrap_or(u8::MAX),
             ring_size: u32::try_from(vnic.ring_size).map_err(Error::trouble)?,
+            pool: vnic.pool.unwrap_or_default(),
             policies: Vec::new(),
             flows: Vec::new(),
         })
@@ -162,6 +187,31 @@ impl HasVnic {
     /// NETNS/NAME, or NAME.
     pub fn full_name(&self) -> String {
         full_name(self.netns(), &self.name)
+    }
+}
+
+impl HasPools {
+    fn read(family: &Family) -> Result<Self, Error> {
+        let Some((host, pools)) = Pool::all_shown(family)? else {
+            return Ok(Self::default());
+        };
+        let each = pools.into_iter().map(|pool| HasPool {
+            is: WantedPool {
+                name: pool.name,
+                limit: pool.limit,
+                threshold: pool.threshold,
+            },
+            vnics: pool.vnics,
+        });
+        Ok(Self {
+            limit: Some(host.limit),
+            each: each.collect(),
+        })
+    }
+
+    /// The one of that name.
+    pub fn named(&self, name: &str) -> Option<&HasPool> {
+        self.each.iter().find(|pool| pool.is.name == name)
     }
 }
 
@@ -197,6 +247,7 @@ impl State {
         let mut state = Self {
             generation: links.iter().find_map(|link| link.generation),
             policies: of_host,
+            pools: HasPools::read(family)?,
             links: Vec::new(),
             vnics: Vec::new(),
             names,
@@ -266,15 +317,25 @@ impl State {
                 poll: Some(vnic.poll),
                 // A module without rings does not say how large they are.
                 ring_size: Some(vnic.ring_size).filter(|size| *size != 0),
+                pool: Some(vnic.pool.clone()),
                 up: Some(vnic.up),
                 policies: lasting(&format!("VNIC {called}"), &vnic.policies, &mut remarks),
                 flows: vnic.flows.iter().cloned().collect(),
             });
         }
         let policies = lasting("the host", &self.policies, &mut remarks);
+        let used = vnics
+            .iter()
+            .any(|vnic: &WantedVnic| vnic.pool.as_ref().is_some_and(|pool| !pool.is_empty()));
+        if used && self.pools.limit.is_none() {
+            remarks.push("left out: pools, which are shown in the first namespace to who has CAP_NET_ADMIN there".to_owned());
+        }
         remarks.sort();
         let wanted = Wanted {
             policies: Some(policies).filter(|policies| !policies.is_empty()),
+            // Without pools it says nothing.
+            host_pool: self.pools.limit.filter(|_| !self.pools.each.is_empty()),
+            pools: self.pools.each.iter().map(|pool| pool.is.clone()).collect(),
             links,
             vnics,
         };

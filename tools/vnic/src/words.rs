@@ -115,6 +115,16 @@ pub fn size(word: &str, text: &str) -> Result<u64, Error> {
     }
 }
 
+/// A number of bytes as [`size`] takes it.
+pub fn size_text(bytes: u64) -> String {
+    let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+    let fits = |(shift, _): &(u32, &str)| bytes != 0 && bytes.trailing_zeros() >= *shift;
+    match units.into_iter().find(fits) {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
 /// One byte of an address. The parser of numbers would take a sign.
 fn byte(part: &str) -> Option<u8> {
     let digits = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -163,7 +173,10 @@ pub fn address_text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{
+        size,
+        size_text, //
+    };
 
     #[test]
     fn sizes() {
@@ -178,8 +191,35 @@ mod tests {
         ] {
             assert_eq!(Some(bytes), size("limit", text).ok(), "{text}");
         }
-        for text in ["", "K", "+1", "-1", "+1K", "1.5M", "1MB", "1 M", "16777216T", "1\u{212a}"] {
+        for text in [
+            "",
+            "K",
+            "+1",
+            "-1",
+            "+1K",
+            "1.5M",
+            "1MB",
+            "1 M",
+            "16777216T",
+            "1\u{212a}",
+        ] {
             assert!(size("limit", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_written_as_they_are_taken() {
+        for (bytes, text) in [
+            (0, "0"),
+            (1023, "1023"),
+            (3 << 10, "3K"),
+            (1536 << 20, "1536M"),
+            (1 << 30, "1G"),
+            (4 << 40, "4T"),
+            (u64::MAX, "18446744073709551615"),
+        ] {
+            assert_eq!(text, size_text(bytes));
+            assert_eq!(Some(bytes), size("limit", text).ok(), "{text}");
         }
     }
 }
