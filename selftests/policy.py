@@ -57,6 +57,8 @@ PARAMS = {
     "timestamps": Param(grantable=False),
     "vnics": Param(grant={"quota": 1}),
     "rings": Param(512, number=1),
+    "pool": Param("p0", grantable=False, number=1),
+    "flows": Param("web", grantable=False, number=1),
 }
 # The same with other values.
 IP6 = Param(socket.inet_pton(socket.AF_INET6, "2001:db8:1::1"), socket.inet_pton(socket.AF_INET6, "2001:db8:2::1"),
@@ -147,6 +149,10 @@ ROADS = [
     Road("ioctl", "rings", r.ioctl_ring_size),
     Road("netlink", "rings", r.ethtool_ring_size),
     Road("family", "rings", r.vnic_set, wrap=by_family("ring-size")),
+    Road("rtnetlink", "pool", r.rtnl_pool),
+    Road("family", "pool", r.vnic_set, wrap=by_family("pool")),
+    Road("family", "flows", r.flow_add),
+    Road("transaction", "flows", r.flow_apply),
 ]
 
 
@@ -251,6 +257,10 @@ def check_shown(param, value, after):
         same(r.u32(value), attrs[r.IFLA_TXQLEN], param)
     elif param == "ip":
         same([value], after["ip"], param)
+    elif param == "pool":
+        same(value, shown.get("pool"), param)
+    elif param == "flows":
+        same([value], [flow["name"] for flow in after["flows"]], param)
     elif param == "master":
         same(True, attrs[r.IFLA_MASTER] is not None, param)
 

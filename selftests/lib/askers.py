@@ -57,7 +57,8 @@ class Asker:
         wanted = (r.IFLA_ADDRESS, r.IFLA_IFNAME, r.IFLA_MTU, r.IFLA_TXQLEN, r.IFLA_MASTER)
         return {"vnic": {**self.shown(), "denied": 0}, "link": {number: attrs.get(number) for number in wanted},
                 "flags": flags & (r.IFF_UP | r.IFF_PROMISC | r.IFF_ALLMULTI), "info": r.attrs_of(attrs[r.IFLA_LINKINFO])[r.INFO_DATA][:24],
-                "links": sorted(links), "features": r.features_of(dev[0], self.sock), "ip": self.route.addresses(dev[1])}
+                "links": sorted(links), "features": r.features_of(dev[0], self.sock), "ip": self.route.addresses(dev[1]),
+                "flows": self.world.host.dump("flow-get", {"vnic": self.id})}
 
     def restore(self, up):
         """As it was at home, by the manager, for whom this process is taken wherever its sockets are."""
@@ -77,6 +78,10 @@ class Asker:
             self.world.host.do("link-set", {"ifindex": self.world.link, "host": 1})
         if now["vnic"]["ring-size"] != home["vnic"]["ring-size"]:
             self.world.host.do("vnic-set", {"id": self.id, "ring-size": home["vnic"]["ring-size"]})
+        if "pool" in now["vnic"]:
+            self.world.host.do("vnic-set", {"id": self.id, "pool": ""})
+        for flow in now["flows"]:
+            self.world.host.do("flow-del", {"vnic": self.id, "name": flow["name"]})
         changed = {number: value for number, value in home["link"].items() if number != r.IFLA_MASTER and value != now["link"][number]}
         flags = r.IFF_UP if up else 0
         if changed or now["flags"] != flags:
@@ -130,6 +135,7 @@ class World:
         # Then a VNIC wants something that it has not.
         r.set_features("d0", r.GRO, 0)
         self.host, self.denials = family(), family()
+        self.host.do("pool-add", {"name": "p0", "limit": 1 << 20})
         self.denials.ntf_subscribe("denied")
         self.mouth = r.mouth_of("tx0")
         self.fds = {name: netns_fd(name) for name in ("web", "third", "other")}

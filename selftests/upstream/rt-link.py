@@ -34,6 +34,9 @@ SETS = """\
       -
         name: ring-size
         type: u32
+      -
+        name: pool
+        type: string
   -
     name: linkinfo-etherstub-attrs
     name-prefix: ifla-etherstub-

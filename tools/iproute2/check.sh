@@ -54,8 +54,14 @@ same 'vnic ring-size 64 | "ring_size":64,' vnic ring-size 64
 same 'vnic ring-size 65536 | "ring_size":65536,' vnic ring-size 65536
 same 'vnic poll auto ring-size 1024 | "poll":"auto","ring_size":1024,' vnic +6:1=0 +7:4=1024
 same 'vnic poll unknown | "poll":"unknown",' vnic +6:1=77 +7:2=9
+same 'vnic pool web | "pool":"web",' vnic pool web
+same 'vnic pool 123456789012345 | "pool":"123456789012345",' vnic pool 123456789012345
+same 'vnic | ' vnic pool none
+# "web", with its zero and without.
+same 'vnic pool web | "pool":"web",' vnic +8:4=6448503
+same 'vnic pool web | "pool":"web",' vnic +8:3=6448503
 # Attributes too short to hold their value are left out, not read beyond.
-same 'vnic | ' vnic +1:1=10 +5:2=3 +2:0=0
+same 'vnic | ' vnic +1:1=10 +5:2=3 +2:0=0 +8:0=0
 same 'etherstub host off | "host":false,' etherstub host off
 same 'etherstub host on vnics 2 | "host":true,"vnics":2,' etherstub +1:1=1 +2:4=2
 refuse 'argument of "vlan" must be a number from 0 to 4094, not "4095"' vnic vlan 4095
@@ -69,6 +75,10 @@ refuse 'must be "auto", "inline" or "ring", not "often"' vnic poll often
 refuse 'argument of "ring-size" must be a number from 64 to 65536, not "63"' vnic ring-size 63
 refuse 'not "65537"' vnic ring-size 65537
 refuse '"ring-size" needs a value' vnic ring-size
+refuse 'argument of "pool" must be a name of 1 to 15 bytes, not "1234567890123456"' vnic pool 1234567890123456
+refuse 'not ""' vnic pool ''
+refuse '"pool" needs a value' vnic pool
+refuse 'duplicate "pool": "none" is the second value' vnic pool web pool none
 refuse 'duplicate "host": "off" is the second value' vnic host on host off
 refuse 'duplicate "vlan": "2" is the second value' vnic vlan 1 vlan 2
 refuse 'duplicate "ring-size": "64" is the second value' vnic ring-size 64 ring-size 64

@@ -76,4 +76,17 @@ ATTR_GETTER(16)
 ATTR_GETTER(32)
 #undef ATTR_GETTER
 
+/* Text of at most size - 1 bytes, with its zero at the end or without. */
+static inline bool attr_text(const struct rtattr *rta, char *text, size_t size)
+{
+	size_t length;
+
+	if (!attr_holds(rta, 1) || !*(const char *)RTA_DATA(rta))
+		return false;
+	length = RTA_PAYLOAD(rta) < size ? RTA_PAYLOAD(rta) : size - 1;
+	__builtin_memcpy(text, RTA_DATA(rta), length);
+	text[length] = 0;
+	return true;
+}
+
 #endif /* VNIC_IPROUTE2_H */

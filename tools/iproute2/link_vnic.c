@@ -27,6 +27,7 @@ static void vnic_usage(FILE *f)
 	fprintf(f,
 		"Usage: ... vnic [ vlan VID ] [ promisc { off | own | all } ] [ host { on | off } ]\n"
 		"                [ poll { auto | inline | ring } ] [ ring-size PACKETS ]\n"
+		"                [ pool { NAME | none } ]\n"
 		"\n"
 		"vlan VID  the VLAN of the VNIC, 1-%d: its frames carry the tag on the wire\n"
 		"          and none inside. 0, the default: frames pass as they are.\n"
@@ -42,7 +43,8 @@ static void vnic_usage(FILE *f)
 		"                  rings (default)\n"
 		"          inline  inline, but for those behind packets that are on a ring\n"
 		"          ring    by its rings\n"
-		"ring-size PACKETS  how many may wait on each of its rings, %d-%d\n",
+		"ring-size PACKETS  how many may wait on each of its rings, %d-%d\n"
+		"pool      where the packets that it receives are stored; vnic pool makes them\n",
 		VNIC_VLAN_MAX, VNIC_RING_SIZE_MIN, VNIC_RING_SIZE_MAX);
 }
 
@@ -96,6 +98,12 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 					 VNIC_RING_SIZE_MAX, &size))
 				return -1;
 			add_u32(n, IFLA_VNIC_RING_SIZE, size);
+		} else if (!strcmp(key, "pool")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_POOL, key, value) ||
+			    parse_name(key, value))
+				return -1;
+			add_text(n, IFLA_VNIC_POOL, strcmp(value, "none") ? value : "");
 		} else if (!strcmp(key, "help")) {
 			vnic_usage(stderr);
 			return -1;
@@ -110,6 +118,7 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 
 static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 {
+	char pool[NAME_LEN_MAX + 1];
 	__u32 count, size;
 	__u16 vid;
 	__u8 byte;
@@ -134,6 +143,8 @@ static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 			  ARRAY_SIZE(poll_words));
 	if (attr_u32(tb[IFLA_VNIC_RING_SIZE], &size))
 		show_uint(f, is_json_context() ? "ring_size" : "ring-size", size);
+	if (attr_text(tb[IFLA_VNIC_POOL], pool, sizeof(pool)))
+		show_text(f, "pool", pool);
 }
 
 static void vnic_print_help(struct link_util *lu, int argc, char **argv, FILE *f)

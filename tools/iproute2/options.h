@@ -9,6 +9,9 @@
 
 #include "iproute2.h"
 
+/* The longest name of a device, and of a pool. */
+#define NAME_LEN_MAX 15
+
 /* The words on the command line that are still to be read. */
 struct args {
 	int argc;
@@ -90,6 +93,17 @@ static inline int parse_word(const char *key, const char *value,
 	return -1;
 }
 
+/* What can be the name of a pool is the kernel's to say, but for its length. */
+static inline int parse_name(const char *key, const char *value)
+{
+	if (*value && strlen(value) <= NAME_LEN_MAX)
+		return 0;
+	fprintf(stderr,
+		"Error: argument of \"%s\" must be a name of 1 to %d bytes, not \"%s\"\n",
+		key, NAME_LEN_MAX, value);
+	return -1;
+}
+
 static const char *const on_off[] = { "off", "on" };
 
 static inline void add_u8(struct nlmsghdr *n, int attr, __u8 value)
@@ -107,12 +121,25 @@ static inline void add_u32(struct nlmsghdr *n, int attr, __u32 value)
 	addattr_l(n, LINK_REQ_MAX, attr, &value, sizeof(value));
 }
 
+static inline void add_text(struct nlmsghdr *n, int attr, const char *value)
+{
+	addattr_l(n, LINK_REQ_MAX, attr, value, strlen(value) + 1);
+}
+
 static inline void show_uint(FILE *f, const char *key, unsigned int value)
 {
 	if (is_json_context())
 		print_color_uint(PRINT_JSON, 0, key, NULL, value);
 	else
 		fprintf(f, "%s %u ", key, value);
+}
+
+static inline void show_text(FILE *f, const char *key, const char *value)
+{
+	if (is_json_context())
+		print_color_string(PRINT_JSON, 0, key, NULL, value);
+	else
+		fprintf(f, "%s %s ", key, value);
 }
 
 static inline void show_on_off(FILE *f, const char *key, bool value)
@@ -126,12 +153,7 @@ static inline void show_on_off(FILE *f, const char *key, bool value)
 static inline void show_word(FILE *f, const char *key, unsigned int value,
 			     const char *const *words, unsigned int count)
 {
-	const char *word = value < count ? words[value] : "unknown";
-
-	if (is_json_context())
-		print_color_string(PRINT_JSON, 0, key, NULL, word);
-	else
-		fprintf(f, "%s %s ", key, word);
+	show_text(f, key, value < count ? words[value] : "unknown");
 }
 
 #define ARRAY_SIZE(a) ((int)(sizeof(a) / sizeof((a)[0])))
