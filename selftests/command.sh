@@ -163,6 +163,172 @@ t_make() {
 	no ip -n host link show dev stub0
 }
 
+t_flows() {
+	local text=/tmp/vnic-flows.toml first second
+	world
+	in_ns host vnic monitor -j --count 3 >"$log.events" &
+	# Until it listens.
+	until [ -s "$log.events" ]; do
+		host flow add web/eth0 probe remote-port 7 protocol udp
+		host flow del web/eth0 probe
+		pause 0.1
+	done
+	wait
+	host flow add web/eth0 web rank 10 protocol tcp local-port 80 ring 0
+	host flow add web/eth0 dns protocol udp remote-port 53
+	host flow add v0 six remote-ip 2001:db8::/32
+	host flow show
+	same 'web/eth0:web:10:protocol tcp local-port 80:0
+web/eth0:dns:0:protocol udp remote-port 53:' "$(host flow show web/eth0 -po vnic,name,rank,match,ring)" 'of a VNIC'
+	same 3 "$(host flow -j | jq length)" 'all of them'
+	same '0:0' "$(host flow show v0 -s -po rx_packets,tx_bytes)" 'what it counted'
+	same 'new flow probe web/eth0
+gone flow probe web/eth0' "$(jq -r '"\(.event) flow \(.flow.name) \(.flow.vnic)"' "$log.events" | sort -ru)" events
+	refused 'eth0 has a flow dns already' host flow add web/eth0 dns dscp 1
+	refused 'flow dns matches the same' host flow add web/eth0 other protocol udp remote-port 53
+	refused 'ports need protocol' host flow add web/eth0 other local-port 53
+	refused 'no flow nobody' host flow del web/eth0 dns nobody
+	status 2 host flow add web/eth0 other colour blue
+	# The owner may look, no more.
+	same 'dns' "$(in_ns web vnic flow -po name | tail -n 1)" 'from inside'
+	refused 'manager' in_ns web vnic flow add eth0 mine
+	status 1 in_ns web vnic flow del eth0 dns
+	status 1 host why web/eth0 flows as owner
+	refused 'flows' host policy add web/eth0 owner flows
+	# A document: they come back, in the order that it has, and nothing else does.
+	host export "$text"
+	same 'nothing to change' "$(host apply "$text")" 'as it is'
+	first=$(host flow show -po vnic,name,rank,match,ring | sort)
+	host flow del web/eth0 web dns
+	host flow add web/eth0 extra dscp 46
+	same '- flow web/eth0 extra dscp 46
++ flow web/eth0 dns protocol udp remote-port 53
++ flow web/eth0 web rank 10 protocol tcp local-port 80 ring 0' "$(host apply "$text")" 'what was done'
+	second=$(host flow show -po vnic,name,rank,match,ring | sort)
+	same "$first" "$second" 'they are back'
+	host del web/eth0
+	host apply "$text"
+	same "$first" "$(host flow show -po vnic,name,rank,match,ring | sort)" 'with a VNIC that was made'
+	host export | cmp - "$text"
+	host flow del web/eth0 web dns
+	same 1 "$(host flow -j | jq length)" 'one is left'
+	rm -f "$text"
+}
+
+# Pools are those of the first namespace, where the links of their VNICs are: this test goes on there.
+leave_pools() {
+	local name
+	ip link del pnic0 || true
+	for name in $(vnic pool show -po name); do vnic pool del "$name"; done
+	vnic pool set host limit "$1"
+	ip netns del pweb
+}
+
+t_pools() {
+	local text=/tmp/vnic-pools.toml whole flip=0
+	# It is taken for the function of the suite.
+	unset -f vnic
+	whole=$(vnic pool show host -po limit)
+	((whole > 64 << 20))
+	ip netns add pweb
+	# shellcheck disable=SC2064 # now
+	trap "leave_pools $whole; leave_test" EXIT
+	ip link add name pnic0 up type dummy
+	vnic add pnic0 eth0 netns pweb address 02:00:00:00:00:01
+	vnic pool set host limit 64M
+	vnic pool add web limit 8M threshold 100
+	vnic pool add db limit 1024K
+	vnic pool show
+	same 'db:1048576:0:0
+web:8388608:100:0' "$(vnic pool show -po name,limit,threshold,vnics)" pools
+	same "host $((64 << 20)) $((9 << 20)) $((55 << 20)) 2 0" \
+		"$(vnic pool show host -j | jq -r '.[0] | "\(.name) \(.limit) \(.used) \(.left) \(.pools) \(.draining)"')" 'the host pool'
+	# What is refused, by whom it may.
+	refused 'there is a pool web already' vnic pool add web limit 1M
+	refused '57671680 are left' vnic pool add more limit 1G
+	refused 'not within 1048576' vnic pool add more limit 4K
+	refused 'limit is a number of bytes' vnic pool add more limit 4Q
+	refused 'has no threshold' vnic pool set host threshold 1
+	refused 'less than the 9437184' vnic pool set host limit 8M
+	refused 'no pool nobody' vnic pool show nobody
+	refused 'no pool nobody' vnic pool del nobody
+	refused 'no pool nobody' vnic set pweb/eth0 pool nobody
+	refused 'a name of|the name of a pool' vnic set pweb/eth0 pool 1234567890123456
+	refused 'first namespace' ip netns exec pweb vnic pool show
+	refused 'first namespace' ip netns exec pweb vnic pool add mine limit 1M
+	status 2 vnic pool add host limit 1M
+	status 2 vnic pool add more size 1M
+	# VNICs that use them.
+	vnic set pweb/eth0 pool web mtu 1400
+	same 'web:1400' "$(vnic show -po pool,mtu pweb/eth0)" 'as it shows it'
+	same web "$(link pweb eth0 .linkinfo.info_data.pool)" 'as ip shows it'
+	ip -n pweb -d link show dev eth0 | says 'pool web'
+	same 1 "$(vnic pool show web -po vnics)" 'how many are in it'
+	refused 'pool web has 1 VNICs, eth0' vnic pool del web
+	status 1 ip netns exec pweb vnic set eth0 pool db
+	status 1 vnic why pweb/eth0 pool as owner
+	refused 'pool' vnic policy add pweb/eth0 owner pool
+	same pool:1 "$(vnic why --last -po param,value pweb/eth0)" 'what was denied'
+	ip link add link pnic0 name v1 type vnic pool db
+	same db "$(vnic show -po pool v1)" 'made by ip'
+	ip link set dev v1 type vnic pool none
+	same '' "$(vnic show -po pool v1)" 'taken out by ip'
+	same null "$(link_here v1 .linkinfo.info_data.pool)" 'as ip shows none'
+	ip link set dev v1 type vnic pool web
+	vnic set v1 pool none
+	same 1 "$(vnic pool show web -po vnics)" 'one is out again'
+	ip link del v1
+	# What happens is told.
+	vnic monitor -j >"$log.events" &
+	until [ -s "$log.events" ]; do
+		flip=$((1 - flip))
+		vnic set pweb/eth0 mtu $((1300 + flip))
+		pause 0.1
+	done
+	vnic pool add new limit 2M
+	vnic pool set new limit 1M threshold 7
+	vnic pool set host limit 32M
+	vnic pool del new
+	await 5 grep -q '"gone"' "$log.events"
+	same 'new new 2097152 0
+changed new 1048576 7
+changed host 33554432 null
+gone new 0 7' "$(jq -r 'select(.pool) | "\(.event) \(.pool.name) \(.pool.limit) \(.pool.threshold)"' "$log.events")" events
+	# A document: they come back before the VNICs that use them.
+	vnic export "$text"
+	cat "$text"
+	same 'nothing to change' "$(vnic apply --prune "$text")" 'as it is'
+	vnic del pweb/eth0
+	vnic pool del web
+	vnic pool set db limit 3M
+	vnic pool add new limit 2M
+	vnic pool set host limit 64M
+	same '~ pool db limit 1M threshold 0, was limit 3M threshold 0
++ pool web limit 8M threshold 100
+~ pool host limit 32M, was limit 64M' "$(vnic apply --dry-run "$text" | grep pool | grep -v vnic)" 'what would be done'
+	same 2 "$(vnic pool -j | jq length)" 'nothing was done'
+	vnic apply --prune "$text"
+	vnic export | cmp - "$text"
+	same 'db:1048576 web:8388608' "$(vnic pool -po name,limit | xargs)" 'pools that came back, and no other'
+	# One that is left goes with the last VNIC in it.
+	sed '/name = "web"/,/threshold/d; s/pool = "web"/pool = "none"/' "$text" | grep -v '^\[\[pool\]\]$' | sed 's/^name = "db"/[[pool]]\n&/' >"$text.less"
+	same '~ vnic pweb/eth0 pool none, was pool web
+- pool web' "$(vnic apply --prune "$text.less")" 'a pool that nobody is in'
+	vnic apply "$text"
+	# All of it or nothing: pools, too.
+	sed 's/8M/9M/; s/32M/40M/' "$text" >"$text.bad"
+	printf '[[pool]]\nname = "more"\nlimit = "1M"\n[[vnic]]\nlink = "pnic0"\nname = "x0"\npool = "more"\nmtu = 9000\n' >>"$text.bad"
+	refused 'x0: MTU 9000 is above 1500' vnic apply "$text.bad"
+	vnic export | cmp - "$text"
+	sed 's/8M/60M/' "$text" >"$text.bad"
+	refused 'pool web: 62914560 bytes' vnic apply "$text.bad"
+	vnic export | cmp - "$text"
+	rm -f "$text" "$text".*
+}
+
+# The same of a device of this namespace.
+link_here() { ip -d -j link show dev "$1" | jq -r ".[0] | $2"; }
+
 t_policies() {
 	local id
 	world
@@ -283,6 +449,8 @@ run t_stats 'SWITCH-1: counters'
 run t_monitor 'CTCFG-4: events'
 run t_make 'CTCFG-1: VNICs and etherstubs are made and deleted, wherever they are'
 run t_policies 'CTCFG-1: policies, why, and what was denied'
+run t_flows 'CTCFG-1: flows are shown, added, deleted, told, and a part of documents'
+run t_pools 'POOL-1 POOL-2: pools are shown, made, changed, deleted, told, and a part of documents'
 run t_document 'CTCFG-1: a document is written and applied, all or nothing'
 run t_doctor 'CTCFG-1: what is wrong, and its cure'
 run t_pages 'CTCFG-1: manual pages and completions'

@@ -12,6 +12,8 @@ import os
 import subprocess
 import sys
 
+import yaml
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error,import-self
 from family import SPEC, YNL, as_nobody, events_of, family, ip, link, refused, run_all, same
@@ -251,16 +253,31 @@ def command(world):
     vnic, lower = {"id": world.web0["id"]}, {"ifindex": link("d0")["ifindex"]}
     asked = [("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic),
              ("policy-add", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "from": 1280, "to": 1400}),
-             ("why", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "number": 1450}), ("apply", {"vnic": [{**vnic, "up": 0}]})]
+             ("why", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "number": 1450}), ("apply", {"vnic": [{**vnic, "up": 0}]}),
+             ("pool-add", {"name": "p", "limit": 1 << 20}), ("pool-set", {"name": "p", "threshold": 5}), ("pool-get", {"name": "p"}),
+             ("vnic-set", {**vnic, "pool": "p"}), ("flow-add", {"vnic": vnic["id"], "name": "f", "dscp": 46}),
+             ("flow-get", {"vnic": vnic["id"], "name": "f"})]
     got = ynl(*(word for operation, values in asked for word in ("--multi", operation, json.dumps(values))))
     policy = got[5]
     same([None, None, world.vnic(world.web0["id"]), {**world.host.do("link-get", lower), "generation": got[3]["generation"]},
-          world.host.do("stats-get", vnic), policy, {"vnic": vnic["id"], "param": "mtu", "policy": policy["id"]}, None], got, "answers")
+          world.host.do("stats-get", vnic), policy, {"vnic": vnic["id"], "param": "mtu", "policy": policy["id"]}, None, None, None,
+          {**world.host.do("pool-get", {"name": "p"}), "vnics": 0}, None, None,
+          world.host.do("flow-get", {"vnic": vnic["id"], "name": "f"})], got, "answers")
     same([1280, 0], [got[2]["mtu"], got[3]["host"]], "changes")
-    for operation in ("vnic-get", "link-get", "stats-get", "policy-get", "denied-get"):
+    same(["p", 1], [world.vnic(world.web0["id"])["pool"], world.host.do("pool-get", {"name": "p"})["vnics"]], "its pool")
+    dumps = ("vnic-get", "link-get", "stats-get", "policy-get", "denied-get", "pool-get", "flow-get")
+    for operation in dumps:
         same(world.host.dump(operation, {}), ynl("--dump", operation), operation)
-    same(None, ynl("--do", "policy-del", "--json", json.dumps({"id": policy["id"]})), "policy-del")
+    world.host.do("vnic-set", {**vnic, "pool": ""})
+    gone = [("policy-del", {"id": policy["id"]}), ("flow-del", {"vnic": vnic["id"], "name": "f"}), ("pool-del", {"name": "p"})]
+    same([None, None, None], ynl(*(word for operation, values in gone for word in ("--multi", operation, json.dumps(values)))), "deleted")
     same([], [entry for entry in world.host.dump("policy-get", {}) if entry["id"] == policy["id"]], "policies")
+    same([[], ["host"]], [world.host.dump("flow-get", {}), [entry.get("name", "host") for entry in world.host.dump("pool-get", {})]], "the others")
+    # None was forgotten.
+    with open(SPEC, encoding="utf-8") as file:
+        operations = yaml.load(file, yaml.SafeLoader)["operations"]["list"]
+    same([{entry["name"] for entry in operations if way in entry} for way in ("do", "dump")],
+         [{operation for operation, _ in asked + gone}, set(dumps)], "operations")
 
 
 TESTS = [

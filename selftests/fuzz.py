@@ -35,23 +35,29 @@ SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 
 # So many messages between two looks at what became of them.
 CHUNK = max(200, min(4000, COUNT // 12))
 NOBODY = 65534
+# Bytes that all pools may have: room for each of the names that messages have.
+HOST_POOL = 64 << 20
 HOST = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
 # --- what messages consist of -----------------------------------------------
 
-POOLS = "vnics links own_links policies cookies fds users generations names kinds macs mtus pids nsids targets".split()
+POOLS = "vnics links own_links policies cookies fds users generations names kinds macs mtus pids nsids targets limits ethertypes protocols".split()
 # Which numbers of a pool an attribute is, by its name and its set.
 POOL_OF = {"vnic": "vnics", "link": "links", "ifindex": "links", "netns-cookie": "cookies", "netns-fd": "fds", "user": "users",
            "generation": "generations", "mtu": "mtus", ("vnic", "id"): "vnics", ("vnic-change", "id"): "vnics",
-           ("stats", "id"): "vnics", ("policy", "id"): "policies", ("policy-change", "id"): "policies"}
+           ("stats", "id"): "vnics", ("policy", "id"): "policies", ("policy-change", "id"): "policies",
+           ("pool", "limit"): "limits", "ethertype": "ethertypes", "protocol": "protocols"}
 # Of 100 messages so many have it, where half would rarely make sense together.
 PERCENT = {"id": 70, "delete": 20, "nothing": 10, "from": 12, "to": 12, "prefix": 12, "prefix-len": 10, "quota": 8, "subject": 92,
            "param": 95, "name": 50, "user": 50, "netns-cookie": 50, "netns-fd": 10, "subject-name": 12, "generation": 10, "number": 40,
-           "bytes": 30, "host": 80, ("vnic-change", "id"): 97, ("policy-change", "id"): 30}
+           "bytes": 30, "host": 80, ("vnic-change", "id"): 97, ("policy-change", "id"): 30, ("pool", "name"): 90, ("pool", "host"): 5,
+           ("pool", "limit"): 90, ("vnic", "pool"): 30, ("vnic-change", "pool"): 20, ("flow", "vnic"): 90, ("flow-change", "vnic"): 97,
+           ("flow", "ifindex"): 20, ("flow", "name"): 95, ("flow-change", "name"): 97, "ethertype": 20, "protocol": 40, "local-ip": 15,
+           "local-ip-len": 10, "remote-ip": 15, "remote-ip-len": 10, "local-port": 20, "remote-port": 20, "dscp": 15, "ring": 30}
 REPEATS = 250
 WEIGHTS = {"link-get": 2, "vnic-get": 3, "link-set": 4, "vnic-set": 12, "stats-get": 2, "policy-add": 14, "policy-del": 6, "why": 10,
-           "apply": 16}
+           "apply": 16, "pool-get": 2, "pool-add": 5, "pool-set": 4, "pool-del": 3, "flow-get": 2, "flow-add": 10, "flow-del": 3}
 DUMP_WEIGHT = 1
 LIMITS = {"s32-max": (1 << 31) - 1}
 WIDTHS = {"u8": 8, "u16": 16, "u32": 32, "s32": 32, "uint": 64}
@@ -59,7 +65,7 @@ WIDTHS = {"u8": 8, "u16": 16, "u32": 32, "s32": 32, "uint": 64}
 # What requests for links consist of: number, type, percent, pool, least, most, nested.
 LINK_SETS = {
     "rt-data": [(1, "U16", 40, None, 0, 4094), (2, "U8", 30, None, 0, 2), (3, "U8", 20, None, 0, 1), (4, "U8", 2, None, 0, 2),
-                (5, "U32", 2, None, 0, 9), (6, "U8", 20, None, 0, 2), (7, "U32", 20, None, 64, 65536)],
+                (5, "U32", 2, None, 0, 9), (6, "U8", 20, None, 0, 2), (7, "U32", 20, None, 64, 65536), (8, "STRING", 10, None)],
     "rt-info": [(1, "STRING", 97, "kinds"), (2, "NEST", 70, None, 0, 0, "rt-data"), (4, "STRING", 1, "kinds")],
     "rt-link": [(1, "BINARY", 30, None, 6, 6), (2, "BINARY", 2, None, 6, 6), (3, "STRING", 50, "names"), (4, "U32", 30, "mtus", 0, 65535),
                 (5, "U32", 60, "links", 1, 1 << 31), (10, "U32", 5, "links", 0, 1 << 31), (13, "U32", 10, None, 0, 10000),
@@ -261,6 +267,11 @@ def policies():
             if nl.P_BUILT_IN not in entry and (host or {nl.P_VNIC, nl.P_LINK, nl.P_LINK_NAME} & set(entry))]
 
 
+def pools():
+    """Those that have a name."""
+    return [entry for entry in nl.shown(nl.POOL_GET) if nl.O_HOST not in entry]
+
+
 def mac(last):
     return nl.attr(nl.IFLA_ADDRESS, bytes((2, 0, 0, 0, 1, last)))
 
@@ -279,6 +290,7 @@ class World:
         self.build()
 
     def build(self):
+        self.size_pools()
         nl.do(nl.new_link("dummy", "d0", mac(0xf0)), nl.new_link("etherstub", "s0"), lambda: nl.change("d0", on=nl.IFF_UP),
               lambda: nl.new_link("vnic", "h0", mac(1), lower="d0"), lambda: nl.new_link("vnic", "h1", mac(2), lower="s0"),
               # That d0 is promiscuous for want of a filter then is no work of the containers, who may bring up theirs.
@@ -297,6 +309,9 @@ class World:
         self.add_policy(nl.number(nl.P_LINK, socket.if_nametoindex("d0")), nl.number(nl.P_SUBJECT, nl.NAME),
                         nl.attr(nl.P_NAME, b"f1\0"), param("all"))
 
+    def size_pools(self):
+        self.request(nl.POOL_SET, nl.attr(nl.O_HOST, b""), nl.number(nl.O_LIMIT, HOST_POOL))
+
     def add_policy(self, *attributes):
         nl.do(nl.generic(nl.POLICY_ADD, *attributes, number_of_family=self.number))
 
@@ -305,7 +320,9 @@ class World:
         for container in self.containers.values():
             inside(container.net, lambda: self.clear_here({1}))
         self.clear_here(self.kept)
-        left = nl.shown(nl.VNIC_GET) + nl.shown(nl.LINK_GET) + policies()
+        for entry in pools():
+            self.request(nl.POOL_DEL, nl.attr(nl.O_NAME, entry[nl.O_NAME]))
+        left = nl.shown(nl.VNIC_GET) + nl.shown(nl.LINK_GET) + policies() + nl.shown(nl.FLOW_GET) + pools()
         if left:
             raise Broken(f"is left: {left}")
 
@@ -362,7 +379,9 @@ def configuration(world, own=None):
     hidden = (nl.LINK_GENERATION,) if own else ()
     links = [without(entry, *hidden) for entry in nl.shown(nl.LINK_GET)]
     devices = {index: (flags & ~0x10040, without(attributes, *CHANGING)) for index, flags, attributes in nl.links()}
-    return vnics, links, nl.shown(nl.POLICY_GET), devices
+    flows = [without(entry, *nl.F_COUNTERS) for entry in nl.shown(nl.FLOW_GET)]
+    pools = [without(entry, *nl.O_STATE) for entry in nl.shown(nl.POOL_GET)]
+    return vnics, links, nl.shown(nl.POLICY_GET), devices, flows, pools
 
 
 # Attributes of devices that change by themselves: statistics, carrier.
@@ -427,6 +446,14 @@ def consistent(world):
             raise Broken(f"a policy of no VNIC: {entry}")
         if nl.P_LINK in entry and nl.uint(entry[nl.P_LINK]) not in devices[None]:
             raise Broken(f"a policy of no link: {entry}")
+    for entry in nl.shown(nl.FLOW_GET):
+        if nl.uint(entry[nl.F_VNIC]) not in numbers:
+            raise Broken(f"a flow of no VNIC: {entry}")
+    members = [entry[nl.V_POOL] for entry in vnics if nl.V_POOL in entry and nl.V_ABSENT not in entry]
+    same({entry[nl.O_NAME]: nl.uint(entry[nl.O_VNICS]) for entry in pools()},
+         {entry[nl.O_NAME]: members.count(entry[nl.O_NAME]) for entry in pools()}, "VNICs of pools")
+    if set(members) - {entry[nl.O_NAME] for entry in pools()}:
+        raise Broken(f"pools of VNICs that do not exist: {members}")
     works(world)
 
 
@@ -452,6 +479,7 @@ def trim(world):
                 inside(container.net, lambda index=index: nl.ask(nl.delete_index(index)))
                 break
     world.forget(6, 60)
+    world.size_pools()
     own = [index for index, _, _ in nl.links() if index not in world.kept]
     for index in own[24:]:
         nl.ask(nl.delete_index(index))
@@ -489,6 +517,7 @@ class Role:
             "vnics": vnics, "links": present, "own_links": present, "policies": [nl.uint(entry[nl.P_ID]) for entry in entries],
             "cookies": [own_cookie()] + [container.cookie for container in world.containers.values()],
             "fds": [], "users": [0, NOBODY, 100000], "generations": [generation()], "mtus": [68, 1000, 1005, 1400, 1500],
+            "limits": [1 << 20, 2 << 20, 3 << 20], "ethertypes": [0x0800, 0x86dd, 0x0806], "protocols": [1, 6, 17, 132],
             "nsids": range(4)}
         if self.container:
             own = inside(world.containers[self.container].net, lambda: [index for index, _, _ in nl.links() if index != 1])

@@ -152,7 +152,6 @@ ROADS = [
     Road("rtnetlink", "pool", r.rtnl_pool),
     Road("family", "pool", r.vnic_set, wrap=by_family("pool")),
     Road("family", "flows", r.flow_add),
-    Road("transaction", "flows", r.flow_apply),
 ]
 
 

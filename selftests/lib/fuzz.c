@@ -446,7 +446,7 @@ static void put_header(const struct operation *operation, unsigned int create)
 		struct genlmsghdr head = { .cmd = (uint8_t)operation->command, .version = 1 };
 
 		if (chance(2))
-			head.cmd = (uint8_t)(chance(70) ? below(24) : rnd());
+			head.cmd = (uint8_t)(chance(70) ? below(40) : rnd());
 		if (chance(2))
 			head.version = (uint8_t)rnd();
 		if (chance(1))

@@ -15,21 +15,26 @@ REQUEST, ACK, DUMP, CREATE = 0x1, 0x4, 0x300, 0x600
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_TXQLEN, IFLA_LINKINFO = 1, 3, 4, 5, 10, 13, 18
 IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_TARGET_NETNSID = 19, 28, 46
 IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
-VNIC_VLAN, VNIC_PROMISC, VNIC_HOST, VNIC_POLL, VNIC_RING_SIZE = 1, 2, 3, 6, 7
+VNIC_VLAN, VNIC_PROMISC, VNIC_HOST, VNIC_POLL, VNIC_RING_SIZE, VNIC_POOL = 1, 2, 3, 6, 7, 8
 NEST = 0x8000
 
-# The family: commands, and attributes of VNICs, policies, requests and transactions.
+# The family: commands, and attributes of VNICs, policies, requests, transactions, pools and flows.
 (LINK_GET, VNIC_GET, LINK_SET, VNIC_SET), (POLICY_GET, POLICY_ADD, POLICY_DEL), WHY, APPLY = range(1, 5), range(10, 13), 15, 18
+(POOL_GET, POOL_ADD, POOL_SET, POOL_DEL), (FLOW_GET, FLOW_ADD, FLOW_DEL) = range(19, 23), range(27, 30)
 LINK_IFINDEX, LINK_IFNAME, LINK_HOST, LINK_VNICS, LINK_GENERATION = 1, 2, 4, 6, 7
 V_ID, V_LINK, V_LINK_NAME, V_IFINDEX, V_IFNAME, V_NETNS_ID, V_VLAN, V_ADDRESS, V_MTU, V_UP, V_PROMISC_MODE = range(1, 12)
-V_OWNER_ID, V_ABSENT, V_DENIED, V_DEFAULT_ADDRESS, V_DEFAULT_MTU, V_SUBJECT_NAME, V_DELETE, V_POLL, V_RING_SIZE, V_RINGS = range(12, 22)
+V_OWNER_ID, V_ABSENT, V_DENIED, V_DEFAULT_ADDRESS, V_DEFAULT_MTU, V_SUBJECT_NAME, V_DELETE, V_POLL, V_RING_SIZE, V_RINGS, V_POOL = range(12, 23)
 P_ID, P_VNIC, P_LINK, P_BUILT_IN, P_SUBJECT, P_NETNS_FD, P_NETNS_COOKIE, P_NETNS_ID, P_USER, P_NAME, P_PARAM = range(1, 12)
 P_NOTHING, P_FROM, P_TO, P_PREFIX, P_PREFIX_LEN, P_QUOTA, P_DELETE, P_LINK_NAME = range(12, 20)
 R_VNIC, R_IFINDEX, R_LINK, R_PARAM, R_NUMBER, R_BYTES, R_SUBJECT = 2, 3, 5, 6, 7, 8, 9
-T_GENERATION, T_VNIC, T_POLICY = 1, 2, 3
+T_GENERATION, T_VNIC, T_POLICY, T_FLOW = range(1, 5)
+O_NAME, O_HOST, O_LIMIT, O_THRESHOLD, O_VNICS = range(1, 6)
+O_STATE = range(6, 14)      # what a pool has at the moment, and what it counted
+F_VNIC, F_NAME, F_ID, F_RANK = 1, 3, 4, 5
+F_COUNTERS, F_DELETE = range(16, 20), 20
 OWNER, NETNS, USER, NAME = range(4)
 PARAMS = ("all address mtu up name txqueuelen master vlan-device features ip promisc allmulti groups addresses promisc-mode host timestamps "
-          "vnics rings").split()
+          "vnics rings pool flows").split()
 
 
 class Refused(Exception):

@@ -429,12 +429,6 @@ def flow_add(dev, value):
     own_family().do("flow-add", {"ifindex": dev[1], "name": value})
 
 
-def flow_apply(dev, value):
-    """By a transaction, where a VNIC goes by its number."""
-    number = own_family().do("vnic-get", {"ifindex": dev[1]})["id"]
-    own_family().do("apply", {"flow": [{"vnic": number, "name": value}]})
-
-
 def do(request, values):
     return own_family().do(request, values)
 
