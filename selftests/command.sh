@@ -173,6 +173,8 @@ t_flows() {
 		host flow del web/eth0 probe
 		pause 0.1
 	done
+	host flow add web/eth0 probe
+	host flow del web/eth0 probe
 	wait
 	host flow add web/eth0 web rank 10 protocol tcp local-port 80 ring 0
 	host flow add web/eth0 dns protocol udp remote-port 53

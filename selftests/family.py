@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab: cpus=1 timeout=150
+# lab: cpus=1 timeout=250
 """
 The netlink family "vnic", by the kernel's own library for specifications (tools/net/ynl): what it shows, to whom, what it changes, what it
 refuses, what it tells. Documentation/netlink/specs/vnic.yaml is all that the library knows of it.
@@ -251,19 +251,17 @@ def command(world):
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     vnic, lower = {"id": world.web0["id"]}, {"ifindex": link("d0")["ifindex"]}
-    asked = [("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic),
+    asked = [("pool-add", {"name": "p", "limit": 1 << 20}), ("pool-set", {"name": "p", "threshold": 5}), ("vnic-set", {**vnic, "pool": "p"}),
+             ("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic),
              ("policy-add", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "from": 1280, "to": 1400}),
              ("why", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "number": 1450}), ("apply", {"vnic": [{**vnic, "up": 0}]}),
-             ("pool-add", {"name": "p", "limit": 1 << 20}), ("pool-set", {"name": "p", "threshold": 5}), ("pool-get", {"name": "p"}),
-             ("vnic-set", {**vnic, "pool": "p"}), ("flow-add", {"vnic": vnic["id"], "name": "f", "dscp": 46}),
-             ("flow-get", {"vnic": vnic["id"], "name": "f"})]
+             ("pool-get", {"name": "p"}), ("flow-add", {"vnic": vnic["id"], "name": "f", "dscp": 46}), ("flow-get", {"vnic": vnic["id"], "name": "f"})]
     got = ynl(*(word for operation, values in asked for word in ("--multi", operation, json.dumps(values))))
-    policy = got[5]
-    same([None, None, world.vnic(world.web0["id"]), {**world.host.do("link-get", lower), "generation": got[3]["generation"]},
-          world.host.do("stats-get", vnic), policy, {"vnic": vnic["id"], "param": "mtu", "policy": policy["id"]}, None, None, None,
-          {**world.host.do("pool-get", {"name": "p"}), "vnics": 0}, None, None,
-          world.host.do("flow-get", {"vnic": vnic["id"], "name": "f"})], got, "answers")
-    same([1280, 0], [got[2]["mtu"], got[3]["host"]], "changes")
+    policy = got[8]
+    same([None, None, None, None, None, world.vnic(world.web0["id"]), {**world.host.do("link-get", lower), "generation": got[6]["generation"]},
+          world.host.do("stats-get", vnic), policy, {"vnic": vnic["id"], "param": "mtu", "policy": policy["id"]}, None,
+          world.host.do("pool-get", {"name": "p"}), None, world.host.do("flow-get", {"vnic": vnic["id"], "name": "f"})], got, "answers")
+    same([1280, 0], [got[5]["mtu"], got[6]["host"]], "changes")
     same(["p", 1], [world.vnic(world.web0["id"])["pool"], world.host.do("pool-get", {"name": "p"})["vnics"]], "its pool")
     dumps = ("vnic-get", "link-get", "stats-get", "policy-get", "denied-get", "pool-get", "flow-get")
     for operation in dumps:
@@ -275,7 +273,7 @@ def command(world):
     same([[], ["host"]], [world.host.dump("flow-get", {}), [entry.get("name", "host") for entry in world.host.dump("pool-get", {})]], "the others")
     # None was forgotten.
     with open(SPEC, encoding="utf-8") as file:
-        operations = yaml.load(file, yaml.SafeLoader)["operations"]["list"]
+        operations = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["operations"]["list"]
     same([{entry["name"] for entry in operations if way in entry} for way in ("do", "dump")],
          [{operation for operation, _ in asked + gone}, set(dumps)], "operations")
 
