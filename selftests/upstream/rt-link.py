@@ -37,6 +37,9 @@ SETS = """\
       -
         name: pool
         type: string
+      -
+        name: cpus
+        type: string
   -
     name: linkinfo-etherstub-attrs
     name-prefix: ifla-etherstub-
