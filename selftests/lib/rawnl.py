@@ -34,7 +34,7 @@ F_VNIC, F_NAME, F_ID, F_RANK = 1, 3, 4, 5
 F_COUNTERS, F_DELETE = range(16, 20), 20
 OWNER, NETNS, USER, NAME = range(4)
 PARAMS = ("all address mtu up name txqueuelen master vlan-device features ip promisc allmulti groups addresses promisc-mode host timestamps "
-          "vnics rings pool flows cpus").split()
+          "vnics rings pool flows cpus hw-rings").split()
 
 
 class Refused(Exception):

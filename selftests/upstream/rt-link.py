@@ -40,6 +40,12 @@ SETS = """\
       -
         name: cpus
         type: string
+      -
+        name: hw-rings
+        type: u8
+      -
+        name: hw-queue
+        type: u32
   -
     name: linkinfo-etherstub-attrs
     name-prefix: ifla-etherstub-

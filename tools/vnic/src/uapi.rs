@@ -21,7 +21,7 @@ pub const FLOW_NAME_LEN: usize = 31;
 pub const SUBJECTS: [&str; 4] = ["owner", "netns", "user", "name"];
 
 /// What is asked for, in the order of enum vnic_param.
-pub const PARAMS: [&str; 22] = [
+pub const PARAMS: [&str; 23] = [
     "all",
     "address",
     "mtu",
@@ -44,6 +44,7 @@ pub const PARAMS: [&str; 22] = [
     "pool",
     "flows",
     "cpus",
+    "hw-rings",
 ];
 
 /// What VNICs sit on, in the order of enum vnic_link_kind.

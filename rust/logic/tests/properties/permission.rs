@@ -184,10 +184,10 @@ fn built_in_policies_are_below_all_others() {
 
 #[test]
 fn parameters_have_their_numbers() {
-    for number in 0..21 {
+    for number in 0..23 {
         assert_eq!(Param::of(number).map(|param| param as u32), Some(number));
     }
-    assert_eq!(Param::of(21), None);
+    assert_eq!(Param::of(23), None);
 }
 
 #[test]
