@@ -3,7 +3,7 @@
 #
 # The command vnic: what it shows, sets and tells, its words when something is wrong, its exit status.
 #
-# lab: cpus=1 timeout=200
+# lab: cpus=1 timeout=300
 
 # shellcheck disable=SC2317 # tests are called by run
 # What is built in, and no more.

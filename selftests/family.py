@@ -255,7 +255,8 @@ def command(world):
              ("vnic-set", {**vnic, "mtu": 1280}), ("link-set", {**lower, "host": 0}), ("vnic-get", vnic), ("link-get", lower), ("stats-get", vnic),
              ("policy-add", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "from": 1280, "to": 1400}),
              ("why", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "number": 1450}), ("apply", {"vnic": [{**vnic, "up": 0}]}),
-             ("pool-get", {"name": "p"}), ("flow-add", {"vnic": vnic["id"], "name": "f", "dscp": 46}), ("flow-get", {"vnic": vnic["id"], "name": "f"})]
+             ("pool-get", {"name": "p"}), ("flow-add", {"vnic": vnic["id"], "name": "f", "dscp": 46}),
+             ("flow-get", {"vnic": vnic["id"], "name": "f"})]
     got = ynl(*(word for operation, values in asked for word in ("--multi", operation, json.dumps(values))))
     policy = got[8]
     same([None, None, None, None, None, world.vnic(world.web0["id"]), {**world.host.do("link-get", lower), "generation": got[6]["generation"]},
