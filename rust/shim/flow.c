@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Flows: what is known of a packet, and what each flow counts. */
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/percpu.h>
@@ -124,6 +125,28 @@ static __always_inline u64 vnic_flow_ipv6(const struct sk_buff *skb, int at,
 	return dscp | vnic_flow_extensions(skb, at, ip->nexthdr, sent);
 }
 
+/* So many VLAN tags are passed over, in the packet and beside it. */
+#define VNIC_FLOW_TAGS		2
+
+/* The type behind the VLAN tags at @at, which is moved there. */
+static noinline __be16 vnic_flow_untag(const struct sk_buff *skb, int *at,
+				       __be16 type)
+{
+	unsigned int count = skb_vlan_tag_present(skb);
+
+	for (; count < VNIC_FLOW_TAGS && eth_type_vlan(type); count++) {
+		const struct vlan_hdr *tag;
+		struct vlan_hdr room;
+
+		tag = skb_header_pointer(skb, *at, sizeof(room), &room);
+		if (!tag)
+			break;
+		type = tag->h_vlan_encapsulated_proto;
+		*at += sizeof(room);
+	}
+	return type;
+}
+
 /**
  * vnic_flow_key - what flows look at in a packet
  * @skb: packet
@@ -150,9 +173,11 @@ void vnic_flow_key(const struct sk_buff *skb, bool framed, bool sent,
 			return;
 		type = eth->h_proto;
 		at = ETH_HLEN;
-		if (unlikely(!eth_proto_is_802_3(type)))
-			type = htons(ETH_P_802_2);
 	}
+	if (unlikely(eth_type_vlan(type)))
+		type = vnic_flow_untag(skb, &at, type);
+	if (unlikely(!eth_proto_is_802_3(type)))
+		type = htons(ETH_P_802_2);
 	word[0] = ntohs(type);
 	if (likely(type == htons(ETH_P_IP)))
 		word[0] |= vnic_flow_ipv4(skb, at, sent, word);
