@@ -93,7 +93,7 @@ pub(crate) struct RcuArray<T: Plain>(AtomicPtr<Block<T>>);
 pub(crate) struct NewArray<T: Plain>(ptr::NonNull<Block<T>>);
 
 impl<T: Plain> NewArray<T> {
-    /// Allocates `len` items. May sleep.
+    /// Allocates `len` items, charged to who asks. May sleep.
     pub(crate) fn new(len: usize) -> Result<Self> {
         let size = mem::size_of::<T>()
             .checked_mul(len)
@@ -101,7 +101,7 @@ impl<T: Plain> NewArray<T> {
             .ok_or(EOVERFLOW)?;
         const { assert!(mem::align_of::<Block<T>>() <= 8) };
         // SAFETY: Process context.
-        let block = unsafe { bindings::vnic_kvzalloc(size, GFP_KERNEL_RAW) }.cast::<Block<T>>();
+        let block = unsafe { bindings::vnic_kvzalloc(size, ACCOUNT) }.cast::<Block<T>>();
         let block = ptr::NonNull::new(block).ok_or(ENOMEM)?;
         // SAFETY: Ours alone, and large and aligned enough for the header.
         unsafe { (*block.as_ptr()).len = len };
@@ -122,8 +122,8 @@ impl<T: Plain> Drop for NewArray<T> {
     }
 }
 
-/// `GFP_KERNEL` as the plain integer that the shims take.
-const GFP_KERNEL_RAW: bindings::gfp_t = kernel::bindings::GFP_KERNEL as bindings::gfp_t;
+/// `GFP_KERNEL_ACCOUNT` as the plain integer that the shims take.
+const ACCOUNT: bindings::gfp_t = kernel::bindings::GFP_KERNEL_ACCOUNT as bindings::gfp_t;
 
 /// # Safety
 ///
