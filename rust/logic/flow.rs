@@ -197,11 +197,6 @@ pub(crate) fn remove(slots: &[Slot], secret: &Secret, key: &Key, value: NonZeroU
     found.is_some()
 }
 
-/// All values. Writer only.
-pub(crate) fn values(slots: &[Slot]) -> impl Iterator<Item = NonZeroUsize> + '_ {
-    entries(slots).map(|(_, value)| value)
-}
-
 fn entries(slots: &[Slot]) -> impl Iterator<Item = (u64, NonZeroUsize)> + '_ {
     slots.iter().filter_map(|slot| {
         let tag = slot.tag.load(Ordering::Relaxed);

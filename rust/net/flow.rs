@@ -287,8 +287,8 @@ struct Table {
     mask: Key,
     slots: RcuArray<Slot>,
     fill: RtnlCell<Fill>,
-    /// The highest rank, and how many flows have it.
-    top: RtnlCell<(u32, usize)>,
+    /// The highest rank; none in an empty one.
+    top: RtnlCell<Option<u32>>,
     /// How many flows are not leaving.
     staying: RtnlCell<usize>,
 }
@@ -319,8 +319,8 @@ impl Table {
         found.map(|value| unsafe { flow_of(value) })
     }
 
-    /// Enters a flow. A failure changes nothing. Whether the highest rank changed.
-    fn insert(&self, secret: &Secret, flow: &OwnedFlow, rtnl: Rtnl<'_>) -> Result<bool> {
+    /// Enters a flow. A failure changes nothing.
+    fn insert(&self, secret: &Secret, flow: &OwnedFlow, rtnl: Rtnl<'_>) -> Result {
         let mut fill = self.fill.get(rtnl);
         // SAFETY: Not used after `publish`.
         let slots = unsafe { self.slots.get_locked(rtnl) };
@@ -335,56 +335,20 @@ impl Table {
         } else {
             flow::add(slots, secret, &flow.key, flow.value()).map_err(|_| ENOMEM)?;
         }
-        let (top, count) = match fill.live {
-            0 => (0, 0),
-            _ => self.top.get(rtnl),
-        };
-        let rank = flow.spec.rank;
-        let risen = count == 0 || rank > top;
-        if risen {
-            self.top.set((rank, 1), rtnl);
-        } else if rank == top {
-            self.top.set((top, count.saturating_add(1)), rtnl);
-        }
         fill.live = fill.live.saturating_add(1);
         fill.used = fill.used.saturating_add(1);
         self.fill.set(fill, rtnl);
-        self.count_staying(1, rtnl);
-        Ok(risen)
+        Ok(())
     }
 
-    /// Takes out a flow that is in it. Whether the highest rank changed, or it is empty now.
-    fn remove(&self, secret: &Secret, flow: &OwnedFlow, rtnl: Rtnl<'_>) -> bool {
+    /// Takes out a flow that is in it.
+    fn remove(&self, secret: &Secret, flow: &OwnedFlow, rtnl: Rtnl<'_>) {
         // SAFETY: Not used beyond this function, which publishes nothing.
         let slots = unsafe { self.slots.get_locked(rtnl) };
         flow::remove(slots, secret, &flow.key, flow.value());
         let mut fill = self.fill.get(rtnl);
         fill.live = fill.live.saturating_sub(1);
         self.fill.set(fill, rtnl);
-        let (top, count) = self.top.get(rtnl);
-        if flow.spec.rank != top {
-            return fill.live == 0;
-        }
-        if count > 1 {
-            self.top.set((top, count.saturating_sub(1)), rtnl);
-            return false;
-        }
-        let mut next = (0, 0_usize);
-        for value in flow::values(slots) {
-            // SAFETY: In a table, and RTNL is held.
-            let rank = unsafe { flow_of(value) }.spec.rank;
-            if rank > next.0 || next.1 == 0 {
-                next = (rank, 1);
-            } else if rank == next.0 {
-                next.1 = next.1.saturating_add(1);
-            }
-        }
-        self.top.set(next, rtnl);
-        true
-    }
-
-    fn is_empty(&self, rtnl: Rtnl<'_>) -> bool {
-        self.fill.get(rtnl).live == 0
     }
 
     fn count_staying(&self, change: isize, rtnl: Rtnl<'_>) {
@@ -409,7 +373,7 @@ impl OwnedTable {
             mask,
             slots: RcuArray::new(),
             fill: RtnlCell::new(Fill::default()),
-            top: RtnlCell::new((0, 0)),
+            top: RtnlCell::new(None),
             staying: RtnlCell::new(0),
         };
         // INVARIANT: As just made.
@@ -417,6 +381,11 @@ impl OwnedTable {
             table,
             GFP_KERNEL_ACCOUNT,
         )?))))
+    }
+
+    /// What tells it from other live tables.
+    fn number(&self) -> usize {
+        self.0.addr().get()
     }
 }
 
@@ -463,12 +432,17 @@ impl Tuple for Published {
     }
 }
 
+/// The place of a flow among all: of those of a table, the highest rank comes first.
+type RankKey = (usize, Reverse<u32>, u64);
+
 /// What only the writer looks at.
 #[derive(Default)]
 struct Own {
     by_id: RBTree<u64, OwnedFlow>,
     /// Of several of one name, the one that is not leaving.
     by_name: RBTree<FlowName, u64>,
+    by_rank: RBTree<RankKey, ()>,
+    /// Unless `stale`, in the order in which packets see them.
     tables: KVec<OwnedTable>,
     /// How many flows are not leaving.
     staying: usize,
@@ -488,6 +462,27 @@ impl Own {
         }
     }
 
+    fn rank_key(&self, flow: &Flow) -> Option<RankKey> {
+        let table = self.table(&flow.mask)?;
+        Some((table.number(), Reverse(flow.spec.rank), flow.id))
+    }
+
+    /// Brings the highest rank of a table in line with its flows.
+    fn follow_top(&mut self, mask: &Key, rtnl: Rtnl<'_>) {
+        let Some(table) = self.table(mask) else {
+            return;
+        };
+        let first = (table.number(), Reverse(u32::MAX), 0);
+        let found = self.by_rank.cursor_lower_bound(&first);
+        let top = found.and_then(|place| {
+            let (number, Reverse(rank), _) = *place.current().0;
+            (number == table.number()).then_some(rank)
+        });
+        if table.top.replace(top, rtnl) != top {
+            self.stale = true;
+        }
+    }
+
     /// The table for a mask, which is made if there is none.
     fn make_table(&mut self, mask: &Key, rtnl: Rtnl<'_>) -> Result<&OwnedTable, Refusal> {
         let stays = |table: &&OwnedTable| table.staying.get(rtnl) > 0;
@@ -502,7 +497,11 @@ impl Own {
             Some(place) => place,
             None => {
                 let table = OwnedTable::new(*mask)?;
-                self.tables.push(table, GFP_KERNEL).map_err(Error::from)?;
+                self.tables
+                    .push(table, GFP_KERNEL_ACCOUNT)
+                    .map_err(Error::from)?;
+                // It is empty, and goes with what comes next.
+                self.stale = true;
                 self.tables.len().saturating_sub(1)
             }
         };
@@ -604,28 +603,39 @@ impl Flows {
         }
         let by_id = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let by_name = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
+        let by_rank = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let flow = OwnedFlow::new(spec, (key, mask))?;
-        let table = own.make_table(&mask, rtnl)?;
-        let risen = table.insert(&self.secret, &flow, rtnl);
-        own.stale |= *risen.as_ref().unwrap_or(&true);
-        let seen = risen.and_then(|_| {
-            self.settle(own, rtnl).inspect_err(|_| {
-                if let Some(table) = own.table(&mask) {
-                    table.remove(&self.secret, &flow, rtnl);
-                    table.count_staying(-1, rtnl);
-                }
-            })
-        });
-        if let Err(error) = seen {
+        let mut entered = own
+            .make_table(&mask, rtnl)?
+            .insert(&self.secret, &flow, rtnl);
+        if let (Ok(()), Some(key)) = (entered, own.rank_key(&flow)) {
+            own.by_rank.insert(by_rank.into_node(key, ()));
+            own.follow_top(&mask, rtnl);
+            entered = self
+                .settle(own, rtnl)
+                .inspect_err(|_| self.withdraw(own, &flow, rtnl));
+        }
+        if let Err(error) = entered {
             // Without a new table, if there is memory for that.
             let _ = self.settle(own, rtnl);
             return Err(error.into());
         }
-        own.staying = own.staying.saturating_add(1);
+        own.count_staying(&mask, 1, rtnl);
         let id = flow.id;
         own.by_id.insert(by_id.into_node(id, flow));
         own.by_name.insert(by_name.into_node(spec.name, id));
         Ok(Staged { id, replaces })
+    }
+
+    /// Takes a flow out of its table.
+    fn withdraw(&self, own: &mut Own, flow: &OwnedFlow, rtnl: Rtnl<'_>) {
+        if let Some(key) = own.rank_key(flow) {
+            own.by_rank.remove(&key);
+        }
+        if let Some(table) = own.table(&flow.mask) {
+            table.remove(&self.secret, flow, rtnl);
+        }
+        own.follow_top(&flow.mask, rtnl);
     }
 
     /// Packets find a staged flow from now on.
@@ -690,10 +700,7 @@ impl Flows {
         if own.by_name.get(&flow.spec.name) == Some(&id) {
             own.by_name.remove(&flow.spec.name);
         }
-        let changed = own
-            .table(&flow.mask)
-            .is_some_and(|table| table.remove(&self.secret, &flow, rtnl));
-        own.stale |= changed;
+        self.withdraw(own, &flow, rtnl);
         // For want of memory packets try a mask in vain, or in another order, until the next change.
         let _ = self.settle(own, rtnl);
     }
@@ -703,20 +710,22 @@ impl Flows {
         if !own.stale {
             return Ok(());
         }
-        sort::by_key(&mut own.tables, |table| {
-            (table.is_empty(rtnl), Reverse(table.top.get(rtnl).0))
-        });
-        let full = own.tables.iter().filter(|table| !table.is_empty(rtnl));
+        // Empty ones come last.
+        sort::by_key(&mut own.tables, |table| Reverse(table.top.get(rtnl)));
+        let full = own
+            .tables
+            .iter()
+            .filter_map(|table| Some((table, table.top.get(rtnl)?)));
         let count = full.clone().count();
         if count == 0 {
             self.published.clear(rtnl);
         } else {
             let new = NewArray::<Published>::new(count)?;
-            for (place, table) in new.items().iter().zip(full) {
+            for (place, (table, top)) in new.items().iter().zip(full) {
                 for (word, value) in place.mask.iter().zip(table.mask.0) {
                     word.store(value, Ordering::Relaxed);
                 }
-                place.top.store(table.top.get(rtnl).0, Ordering::Relaxed);
+                place.top.store(top, Ordering::Relaxed);
                 place.table.store(table.0.as_ptr(), Ordering::Relaxed);
             }
             self.published.publish(new, rtnl);

@@ -10,7 +10,6 @@ use crate::logic::{
         lookup,
         remove,
         slots_for,
-        values,
         Contradiction,
         Fill,
         Key,
@@ -150,8 +149,9 @@ impl Owner {
             value
         ));
         self.tables[table].fill.live -= 1;
-        let ranks = values(&self.tables[table].slots).map(|value| self.flow(value).rank);
-        self.tables[table].top = ranks.max().unwrap_or(0);
+        let others = self.flows.iter().flatten();
+        let ranks = others.filter(|other| other.mask == flow.mask);
+        self.tables[table].top = ranks.map(|other| other.rank).max().unwrap_or(0);
         self.sort();
     }
 
