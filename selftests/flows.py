@@ -9,6 +9,7 @@ refused and why, and what becomes of them while packets come.
 import errno
 import ipaddress
 import json
+import mmap
 import os
 import socket
 import struct
@@ -58,16 +59,16 @@ class World:
         ip("link", "set", "wire0", "up")
         ip("link", "add", "link", "wire0", "name", "v1", "numrxqueues", "4", "numtxqueues", "4", "netns", "kid", "type", "vnic")
         ip("link", "add", "link", "wire0", "name", "v0", "netns", "tx", "type", "vnic")
-        for dev, name in (("wire1", "out"), ("v1", "kid"), ("v0", "tx")):
+        self.devices = {"out": "wire1", "kid": "v1", "tx": "v0"}
+        for name, dev in self.devices.items():
             # Nothing but what is sent here.
             inside_sysctl(name, f"net.ipv6.conf.{dev}.disable_ipv6", "1")
             ip("link", "set", dev, "up", netns=name)
-        self.mac = {name: bytes.fromhex(link(dev, name)["address"].replace(":", ""))
-                    for dev, name in (("wire1", "out"), ("v1", "kid"), ("v0", "tx"))}
-        self.socks = {name: self.open(dev, name) for dev, name in (("wire1", "out"), ("v1", "kid"), ("v0", "tx"))}
+        self.mac = {name: bytes.fromhex(link(dev, name)["address"].replace(":", "")) for name, dev in self.devices.items()}
+        self.socks = {name: self.open(dev, name) for name, dev in self.devices.items()}
         self.host = family()
         self.vnic = self.number("v1")
-        self.running = []
+        self.running, self.permission = [], None
 
     def number(self, name):
         return next(vnic["id"] for vnic in self.host.dump("vnic-get", {}) if vnic["ifname"] == name)
@@ -134,6 +135,8 @@ class World:
             process.wait()
         for sock in self.socks.values():
             sock.close()
+        if self.permission:
+            self.host.do("policy-del", {"id": self.permission})
         self.host.close()
         for name in ("out", "kid", "tx"):
             ip("netns", "del", name)
@@ -265,6 +268,84 @@ def extensions(world):
         same({"rest": (2, 2)}, got, f"{packet[0]:#x} {packet[1].hex()}")
 
 
+def tagged(packet, *tags):
+    kind, payload = packet
+    for tag in tags:
+        kind, payload = tag, struct.pack("!HH", 5, kind) + payload
+    return kind, payload
+
+
+def tags(world):
+    """VLAN tags are passed over, two at most, whether they are in the packet or beside it: that depends on its way."""
+    world.add("web", rank=2, protocol=TCP, local_port=80)
+    world.add("tag", rank=1, ethertype=0x8100)
+    world.add("rest", rank=0)
+    for kinds, wanted in (((0x8100,), "web"), ((0x88a8,), "web"), ((0x8100, 0x88a8), "web"), ((0x8100, 0x8100), "web"),
+                          ((0x8100,) * 3, "tag"), ((0x88a8, 0x8100, 0x8100, 0x8100), "tag")):
+        for packets in (WEB, WEB6):
+            packet, back = (tagged(packet, *kinds) for packet in packets)
+            _, _, got = world.takes(packet, back, kinds)
+            same({wanted: (2, 2)}, got, f"tags {[hex(kind) for kind in kinds]}")
+    # One that is cut off. (The core does not hand on what the wire brings like that.)
+    before = world.counted()
+    world.send("tx", "kid", (0x8100, b"\0\5\x08"))
+    same(before["tag"][0] + 1, settled(world.counted, before)["tag"][0], "a tag that is cut off")
+
+
+class Pages:
+    """A socket that sends from a ring of its own: behind the Ethernet header, its packets are in pages."""
+    FRAME, HEADER = 2048, 32
+
+    def __init__(self, dev, netns):
+        fd = netns_fd(netns)
+        try:
+            self.sock = inside(fd, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+        finally:
+            os.close(fd)
+        self.sock.setsockopt(263, 10, 1)                                                    # PACKET_VERSION: TPACKET_V2
+        self.sock.setsockopt(263, 13, struct.pack("4I", 4096, 1, self.FRAME, 2))             # PACKET_TX_RING
+        self.sock.bind((dev, 0))
+        self.ring, self.next = mmap.mmap(self.sock.fileno(), 4096), 0
+
+    def send(self, frame):
+        at = self.next * self.FRAME
+        self.next ^= 1
+        self.ring[at + self.HEADER:at + self.HEADER + len(frame)] = frame
+        self.ring[at:at + 8] = struct.pack("II", 1, len(frame))                             # TP_STATUS_SEND_REQUEST
+        self.sock.send(b"")
+
+    def close(self):
+        self.ring.close()
+        self.sock.close()
+
+
+def pages(world):
+    """What is not linear is found, too."""
+    for name, match in (("web", {"protocol": TCP, "local_port": 80}), ("dns", {"protocol": UDP, "remote_port": 53}), ("rest", {})):
+        world.add(name, rank=len(match), **match)
+    for name, sock in list(world.socks.items()):
+        sock.close()
+        world.socks[name] = Pages(world.devices[name], name)
+    for packets, wanted in ((WEB, "web"), (WEB6, "web"), (tuple(tagged(packet, 0x8100) for packet in WEB), "web"), (DNS, "dns"),
+                            (both(TCP, 80, options=bytes(40)), "web"), (tuple((0x86dd, bytes([0x60]) + bytes(9)) for _ in range(2)), "rest")):
+        _, _, got = world.takes(*packets, wanted)
+        same({wanted: (2, 2)}, got, f"{packets[0][1].hex()}")
+
+
+def segments(world):
+    """A packet that stands for many is one, as it is for the VNIC's own counters."""
+    world.add("web", protocol=TCP, local_port=80)
+    payload = bytes(8 * 1000)
+    for netns, to, way in (("tx", "kid", 0), ("kid", "tx", 1)):
+        (src, sport), (dst, dport) = ((LOCAL4, 80), (REMOTE4, 1))[::1 if way else -1]
+        packet = ipv4(src, dst, TCP, struct.pack("!HHIIBBHHH", sport, dport, 1, 1, 0x50, 0x10, 1000, 0, 0) + payload)
+        world.socks[netns].setsockopt(263, 15, 1)                                           # PACKET_VNET_HDR
+        frame = world.mac[to] + world.mac[netns] + struct.pack("!H", packet[0]) + packet[1]
+        world.socks[netns].send(struct.pack("BBHHHH", 1, 1, 54, 1000, 34, 16) + frame)      # to be cut up, TCP over IPv4
+        time.sleep(0.05 * SLOW)
+        same((1, len(frame)), tuple(world.flow("web")[key] for key in COUNTERS[2 * way:2 * way + 2]), f"from {netns}")
+
+
 def ranks(world):
     """The highest rank wins; of equal ones, the first."""
     world.add("net", rank=5, local_ip="192.0.2.0/24")
@@ -347,6 +428,17 @@ def rings(world):
             time.sleep(0.1 * SLOW)
             now = queues()
             same({ring: 10}, {queue: now[queue] - before[queue] for queue in now if now[queue] != before[queue]}, f"port {port}")
+        world.permission = world.host.do("policy-add", {"subject": "owner", "param": "rings"})["id"]
+        # With fewer rings than a flow says: modulo, as with queues; and with as many again it has its own.
+        for count, ring in ((2, 1), (1, 0), (4, 3)):
+            subprocess.run(["ip", "netns", "exec", "kid", "ethtool", "-L", "v1", "combined", str(count)], check=True, capture_output=True)
+            before = queues()
+            world.send("out", "kid", both(UDP, 9003, 1)[0], 5)
+            world.send("tx", "kid", both(UDP, 9003, 1)[0], 5)
+            time.sleep(0.1 * SLOW)
+            now = queues()
+            same({ring: 10}, {queue: now[queue] - before[queue] for queue in now if now[queue] != before[queue]}, f"{count} rings")
+            same(3, world.flow("r3")["ring"], "what was said")
     finally:
         queues.netdev.close()
         os.close(fd)
@@ -409,6 +501,22 @@ def many(world):
     refused(errno.EEXIST, [names[0]], lambda: world.host.do("apply", {"flow": [
         *({"vnic": world.vnic, "name": name, "delete": True} for name in names[1:]), {"vnic": world.vnic, "name": names[0]}]}))
     same(MANY, len(world.flows()), "flows after a refusal")
+
+
+def descending(world):
+    """Flows of one mask that all have another rank come and go, the highest first, about as fast as those of one rank."""
+    world.host.sock.setsockopt(socket.SOL_SOCKET, 32, 1 << 24)     # SO_SNDBUFFORCE
+    count, took = MANY * 4 // 5, []
+    for step in (0, 1):
+        flows = [{"vnic": world.vnic, "name": f"f{number}", "rank": (count - number) * step, "remote-ip": struct.pack("!I", number)}
+                 for number in range(count)]
+        for more in ({}, {"delete": True}):
+            request = [{"vnic": world.vnic, "name": flow["name"], **more} if more else flow for flow in flows]
+            began = time.monotonic()
+            world.host.do("apply", {"flow": request})
+            took.append(time.monotonic() - began)
+    print(f"# {count} flows of one rank: added in {took[0]:.2f} s, deleted in {took[1]:.2f} s; of different ones: {took[2]:.2f} s, {took[3]:.2f} s")
+    same(True, took[2] < 1.5 * took[0] + 0.5 and took[3] < 1.5 * took[1] + 0.5, "as fast")
 
 
 def limits(world):
@@ -609,10 +717,14 @@ TESTS = [
     (fields, "flows: each field tells packets apart, received and sent"),
     (fragments, "flows: fragments but the first have no ports"),
     (extensions, "flows: ports are found behind extension headers and options"),
+    (tags, "flows: VLAN tags are passed over"),
+    (pages, "flows: packets that are not linear"),
+    (segments, "flows: a packet of many segments is one"),
     (ranks, "flows: the highest rank wins, of equal ones the first"),
     (statistics, "flows: what flows count is right"),
     (rings, "flows: a flow has its ring"),
     (many, "flows: ten thousand flows"),
+    (descending, "flows: what changes cost does not depend on ranks"),
     (limits, "flows: limits of masks and flows"),
     (nonsense, "flows: what makes no sense is refused with a sentence, and changes nothing"),
     (managers, "CTCFG-2: flows are for the manager"),
