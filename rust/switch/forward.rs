@@ -102,22 +102,10 @@ impl Switch {
     /// A VNIC gets a frame from the wire. As in [`Switch::transmit`], flows are somewhere else.
     #[inline(always)]
     fn arrive(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
-        if !vnic.data().flows().is_none() {
-            return Self::arrive_by_flow(vnic, skb, rcu);
-        }
-        let queue = skb.rx_queue();
-        Self::arrive_by(queue, vnic, skb, rcu)
-    }
-
-    #[inline(never)]
-    fn arrive_by_flow(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
-        let wanted = vnic.data().flows().received(&skb, false, rcu);
-        let queue = wanted.unwrap_or(skb.rx_queue());
-        Self::arrive_by(queue, vnic, skb, rcu)
-    }
-
-    #[inline(always)]
-    fn arrive_by(queue: u16, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
+        let queue = match vnic.data().flows().is_none() {
+            true => skb.rx_queue(),
+            false => Self::queue_by_flow(vnic, &skb, rcu),
+        };
         let data = vnic.data();
         let Some(ring) = data.rings().find(queue, rcu) else {
             let count = Some((data.counters(), Counter::RxDropDown));
@@ -140,6 +128,13 @@ impl Switch {
             Some(skb) => Verdict::Another(skb),
             None => Verdict::Consumed,
         }
+    }
+
+    /// Where a frame from the wire goes by its flow, or else by its queue.
+    #[inline(never)]
+    fn queue_by_flow(vnic: &Dev<Vnic>, skb: &Skb, rcu: Rcu<'_>) -> u16 {
+        let wanted = vnic.data().flows().received(skb, false, rcu);
+        wanted.unwrap_or(skb.rx_queue())
     }
 
     /// The host sends a frame that VNICs may want, unless it is a VNIC's own on its way out.
