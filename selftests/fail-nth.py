@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab: cpus=2 timeout=300 kernels=debug default=no leaks=yes
+# lab: cpus=2 timeout=900 kernels=debug default=no leaks=yes
 """
 Everything that is asked of the module is asked again and again while one memory allocation after the other fails. What is refused has
 changed nothing; what is granted is as without a failure, and can be undone; nothing is leaked.
@@ -36,6 +36,7 @@ MOST_POINTS = 500
 # What changes by itself: statistics, carrier and what follows from it.
 VOLATILE_ATTRS = {7, 16, 17, 23, 26, 33, 35, 47, 48}
 VOLATILE_FLAGS = 0x40 | 0x10000 | 0x20000
+POOL_VOLATILE = {nl.POOL_HIGH_WATER}
 # Namespaces: the one of the links, and a container's.
 HOME, BOX = "home", "box"
 NAMESPACES = {}
@@ -146,8 +147,51 @@ def policy_add(vnic, *attributes):
     return nl.generic(nl.POLICY_ADD, *policy(vnic, *attributes))
 
 
+def flow(*attributes, name=b"web\0"):
+    """One of v0."""
+    return attr(nl.F_VNIC, vnic_id("v0")), attr(nl.F_NAME, name), *attributes
+
+
+def flow_add():
+    return nl.generic(nl.FLOW_ADD, *flow(attr(nl.F_PROTOCOL, b"\6"), attr(nl.F_LOCAL_PORT, struct.pack("H", 80)), nl.number(nl.F_RANK, 7)))
+
+
+def flow_del():
+    return nl.generic(nl.FLOW_DEL, *flow())
+
+
+def flow_other(number):
+    """Of the same mask as that of flow_add()."""
+    return nl.generic(nl.FLOW_ADD, *flow(attr(nl.F_PROTOCOL, b"\6"), attr(nl.F_LOCAL_PORT, struct.pack("H", number)), name=b"f%d\0" % number))
+
+
+def flows_apply():
+    """One is replaced by another of its match, one goes with its mask, one comes with a mask."""
+    return nl.generic(nl.APPLY,
+                      nl.nest(nl.T_FLOW, *flow(attr(nl.F_PROTOCOL, b"\6"), attr(nl.F_LOCAL_PORT, struct.pack("H", 80)), attr(nl.F_RING, b"\1\0"))),
+                      nl.nest(nl.T_FLOW, *flow(attr(nl.F_DELETE, b""))),
+                      nl.nest(nl.T_FLOW, *flow(attr(nl.F_DELETE, b""), name=b"all\0")),
+                      nl.nest(nl.T_FLOW, *flow(attr(nl.F_ETHERTYPE, b"\6\10"), name=b"arp\0")))
+
+
+def pool_add():
+    return nl.generic(nl.POOL_ADD, attr(nl.POOL_NAME, b"p\0"), attr(nl.POOL_LIMIT, struct.pack("Q", 1 << 20)))
+
+
+def pool_del():
+    return nl.generic(nl.POOL_DEL, attr(nl.POOL_NAME, b"p\0"))
+
+
+def pool_bind(name=b"p\0"):
+    return nl.generic(nl.VNIC_SET, index_of("v0"), attr(nl.V_POOL, name))
+
+
 def policies():
     return [entry for entry in nl.shown(nl.POLICY_GET) if nl.P_BUILT_IN not in entry]
+
+
+def pools():
+    return [entry for entry in nl.shown(nl.POOL_GET) if nl.POOL_HOST not in entry]
 
 
 def policy_del():
@@ -183,6 +227,8 @@ def forget():
             do(nl.generic(nl.APPLY, nl.nest(nl.T_VNIC, attr(nl.V_ID, entry[nl.V_ID]), attr(nl.V_DELETE, b""))))
     while policies():
         do(policy_del())
+    for entry in pools():
+        do(nl.generic(nl.POOL_DEL, attr(nl.POOL_NAME, entry[nl.POOL_NAME])))
 
 
 def do(*requests):
@@ -235,6 +281,13 @@ def database():
         if nl.P_LINK in entry:
             entry[nl.P_LINK] = names.get(nl.uint(entry[nl.P_LINK]), "nobody").encode()
         found[f"policy {place}"] = {key: value.hex() for key, value in entry.items()}
+    for entry in nl.shown(nl.FLOW_GET):
+        entry.pop(nl.F_ID)
+        name = f"flow {nl.text(entry[nl.F_NAME])} of {name_of[entry.pop(nl.F_VNIC)]}"
+        found[name] = {key: value.hex() for key, value in entry.items()}
+    for entry in nl.shown(nl.POOL_GET):
+        name = "the host pool" if nl.POOL_HOST in entry else f"pool {nl.text(entry[nl.POOL_NAME])}"
+        found[name] = {key: value.hex() for key, value in entry.items() if key not in POOL_VOLATILE}
     return found
 
 
@@ -352,6 +405,11 @@ THREE = V0_UP + (lambda: change("v0", off=IFF_UP), lambda: add("vnic", "v1", "w0
 # What is kept of v0 after its container deleted it.
 ABSENT = BOXED + (lambda: policy_add("v0", param("mtu")), lambda: policy_add("v0", param("promisc"), attr(nl.P_NOTHING, b"")),
                   lambda: Inside(lambda: delete("v0")))
+# The next one of this mask needs another table.
+FLOWS = V0_UP + tuple(lambda number=number: flow_other(number) for number in range(4))
+ANY = V0_UP + (lambda: nl.generic(nl.FLOW_ADD, *flow(name=b"all\0")),)
+ALL = ANY + (flow_add,)
+POOL = V0_UP + (pool_add,)
 MANY = [lambda n=n: add("vnic", f"m{n}", "w0") for n in range(7)]
 
 CASES = [
@@ -393,6 +451,14 @@ CASES = [
     Case("promiscuous by permission", lambda: Inside(lambda: change("v0", on=IFF_PROMISC)),
          lambda: Inside(lambda: change("v0", off=IFF_PROMISC)),
          BOXED + (lambda: policy_add("v0", param("promisc")), lambda: Inside(lambda: change("v0", on=IFF_UP))), lasting=True),
+    Case("a flow is added", flow_add, flow_del, V0_UP, lasting=True),
+    Case("a flow is added for which its table has to grow", flow_add, flow_del, FLOWS, lasting=True),
+    Case("a flow is added with another mask", flow_add, flow_del, ANY, lasting=True),
+    Case("a flow is deleted", flow_del, flow_add, ALL, lasting=True),
+    Case("flows are replaced by a transaction", flows_apply, start=ALL, lasting=True),
+    # It gets its pages at once, two hundred.
+    Case("a pool is added", pool_add, pool_del, V0_UP, fresh=False),
+    Case("a VNIC is bound to a pool", pool_bind, lambda: pool_bind(b"none\0"), POOL, lasting=True),
     Case("a VNIC deleted", lambda: delete("v0"), lambda: add("vnic", "v0", "w0"), V0),
     Case("the last device of a link deleted with it", lambda: delete("s0"), lambda: add("etherstub", "s0"), STUB),
 ]
@@ -515,10 +581,13 @@ def prepare():
     if not os.path.exists(FAIL_NTH) or not all(map(os.path.isdir, KNOBS)):
         print("Bail out! no fault injection in this kernel")
         sys.exit(1)
-    for name in (BOX, HOME):
-        os.unshare(os.CLONE_NEWNET)
-        NAMESPACES[name] = os.open("/proc/self/ns/net", os.O_RDONLY)
-        nl.no_ipv6()
+    # The links are in the first namespace: only there are pools.
+    NAMESPACES[HOME] = os.open("/proc/self/ns/net", os.O_RDONLY)
+    nl.no_ipv6()
+    os.unshare(os.CLONE_NEWNET)
+    NAMESPACES[BOX] = os.open("/proc/self/ns/net", os.O_RDONLY)
+    nl.no_ipv6()
+    os.setns(NAMESPACES[HOME], os.CLONE_NEWNET)
     # What is certain to fail fails only while MAKE_IT_FAIL is on.
     for name, value in {"ignore-gfp-wait": "N", "verbose": 0, "stacktrace-depth": 32, "task-filter": "Y", "probability": 100,
                         "times": -1}.items():

@@ -664,8 +664,8 @@ def dumps(world):
         ip("link", "del", f"x{number}")
 
 
-def goes(world):
-    """Flows change, the VNIC goes down and up, moves and goes, while packets come both ways."""
+def flood(world):
+    """Packets of many flows, from the wire and from a VNIC, and back."""
     for netns, to in (("out", "kid"), ("tx", "kid"), ("kid", "out")):
         child = os.fork()
         if not child:
@@ -676,6 +676,11 @@ def goes(world):
                     except OSError:
                         time.sleep(0.001)
         world.running.append(Child(child))
+
+
+def goes(world):
+    """Flows change, the VNIC goes down and up, moves and goes, while packets come both ways."""
+    flood(world)
     end, turns = time.monotonic() + 3 * SLOW, 0
     while time.monotonic() < end:
         world.host.do("apply", {"flow": [{"vnic": world.vnic, "name": f"f{number}", "rank": number, "ring": number, **spread(number)}
@@ -698,6 +703,60 @@ def goes(world):
         world.host.do("flow-add", {"vnic": world.vnic, "name": f"f{number}", **spread(number)})
     ip("link", "del", "v1", netns="tx")
     refused(errno.ENODEV, [], lambda: world.flow("stays"))
+
+
+def order(world):
+    """Packets of a flow stay in order while others, and their masks, come and go."""
+    world.add("udp", rank=5, protocol=UDP, local_port=9000, ring=2)
+    fd = netns_fd("kid")
+    world.socks["listener"] = listener = inside(fd, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800)))
+    os.close(fd)
+    listener.setsockopt(socket.SOL_SOCKET, 33, 1 << 28)            # SO_RCVBUFFORCE
+    kind, payload = both(UDP, 9000, 1)[0]
+    frame = world.mac["kid"] + world.mac["out"] + struct.pack("!H", kind) + payload[:-8]
+    child = os.fork()
+    if not child:
+        number = 0
+        while True:
+            try:
+                world.socks["out"].send(frame + struct.pack("!Q", number))
+                number += 1
+            except OSError:
+                time.sleep(0.001)
+    world.running.append(Child(child))
+    end, turns = time.monotonic() + 2 * SLOW, 0
+    while time.monotonic() < end:
+        for name, more in (("above", {"rank": 9, "protocol": TCP}), ("same", {"rank": 1, "protocol": UDP, "local_port": 9001, "ring": 1}),
+                           ("below", {"rank": 3, "ring": 3})):
+            world.add(name, **more)
+        for name in ("above", "same", "below"):
+            world.delete(name)
+        turns += 1
+    world.running.pop().kill()
+    os.waitpid(child, 0)
+    time.sleep(0.1 * SLOW)
+    listener.setblocking(False)
+    numbers = []
+    try:
+        while True:
+            numbers.append(struct.unpack("!Q", listener.recv(2048)[-8:])[0])
+    except BlockingIOError:
+        pass
+    print(f"# {len(numbers)} packets, flows changed {turns * 6} times")
+    same(True, len(numbers) > 100 and turns > 2, "packets and turns")
+    same(sorted(numbers), numbers, "the order")
+
+
+def unloads(world):
+    """The module goes while flows count, and with it all that they had."""
+    flood(world)
+    world.host.do("apply", {"flow": [{"vnic": world.vnic, "name": f"f{number}", **spread(number)} for number in range(500)] +
+                            [{"vnic": world.vnic, "name": "rest", "ring": 3}]})
+    time.sleep(0.1 * SLOW)
+    same(True, world.flow("rest")["rx-packets"] > 0, "counted")
+    subprocess.run(["rmmod", "vnic"], check=True)
+    same([], [name for name in ("v1", "v0") if name in ip("link", netns="kid") + ip("link", netns="tx")], "VNICs")
+    subprocess.run(["insmod", os.environ["VNIC_KO"]], check=True)
 
 
 class Child:
@@ -730,7 +789,9 @@ TESTS = [
     (managers, "CTCFG-2: flows are for the manager"),
     (told, "CTCFG-4: who listens is told"),
     (dumps, "CTCFG-1: a dump is complete while flows come and go"),
+    (order, "flows: packets of a flow stay in order while others come and go"),
     (goes, "flows: flows and VNIC come and go under traffic"),
+    (unloads, "flows: the module goes under traffic"),
 ]
 
 if __name__ == "__main__":
