@@ -528,10 +528,13 @@ pub(crate) struct Flows {
 impl Flows {
     /// None.
     pub(crate) fn new() -> Self {
+        let random = |_: u64| {
+            // SAFETY: No requirements.
+            unsafe { bindings::vnic_random_u64() }
+        };
         Self {
             published: RcuArray::new(),
-            // SAFETY: No requirements.
-            secret: [0; 6].map(|_: u64| unsafe { bindings::vnic_random_u64() }),
+            secret: [0; 6].map(random),
             own: RtnlCell::new(Own::default()),
         }
     }

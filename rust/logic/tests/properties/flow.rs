@@ -307,14 +307,14 @@ proptest! {
         };
         let (key, mask) = matching.pack().unwrap();
         let word = 0x86dd
-            | u64::from(protocol) << 16
-            | u64::from(dscp) << 24
-            | 3 << 30
-            | u64::from(local_port) << 32
-            | u64::from(remote_port) << 48;
+            | (u64::from(protocol) << 16)
+            | (u64::from(dscp) << 24)
+            | (3 << 30)
+            | (u64::from(local_port) << 32)
+            | (u64::from(remote_port) << 48);
         prop_assert_eq!(Key([word, 0, 0, 0, 0]), key);
         prop_assert_eq!(Key([u64::MAX, 0, 0, 0, 0]), mask);
-        prop_assert!(Key([word ^ 1 << bit, 1, 2, 3, 4]).masked(&mask) != key);
+        prop_assert!(Key([word ^ (1 << bit), 1, 2, 3, 4]).masked(&mask) != key);
         prop_assert!(Key([word, 1, 2, 3, 4]).masked(&mask) == key);
     }
 }
@@ -322,7 +322,7 @@ proptest! {
 fn packet_v6(remote: [u8; 16]) -> Key {
     let half =
         |range: std::ops::Range<usize>| u64::from_ne_bytes(remote[range].try_into().unwrap());
-    Key([0x86dd | 1 << 30, 1, 2, half(0..8), half(8..16)])
+    Key([0x86dd | (1 << 30), 1, 2, half(0..8), half(8..16)])
 }
 
 #[test]
