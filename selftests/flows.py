@@ -678,6 +678,24 @@ def flood(world):
         world.running.append(Child(child))
 
 
+def replaced(world):
+    """While a transaction replaces a flow, each packet is of the old or of the new one."""
+    others = [{"vnic": world.vnic, "name": f"f{number}", **spread(number)} for number in range(300)]
+    web = {"vnic": world.vnic, "name": "web", "rank": 2, "protocol": TCP, "local-port": 80}
+    world.add("rest", rank=1, protocol=TCP)
+    world.host.do("apply", {"flow": [web, *others]})
+    flood(world)
+    end, turns, counted = time.monotonic() + 2 * SLOW, 0, 0
+    while time.monotonic() < end:
+        counted += world.flow("web")["rx-packets"]
+        old = [{"vnic": world.vnic, "name": flow["name"], "delete": True} for flow in (web, *others)]
+        world.host.do("apply", {"flow": [*old, *others, web]})
+        turns += 1
+    print(f"# {turns} times, {counted} packets")
+    same(True, counted > 0, "packets")
+    same((0, 0), world.counted()["rest"], "packets of neither")
+
+
 def goes(world):
     """Flows change, the VNIC goes down and up, moves and goes, while packets come both ways."""
     flood(world)
@@ -790,6 +808,7 @@ TESTS = [
     (told, "CTCFG-4: who listens is told"),
     (dumps, "CTCFG-1: a dump is complete while flows come and go"),
     (order, "flows: packets of a flow stay in order while others come and go"),
+    (replaced, "flows: no packet comes between a flow and the one that replaces it"),
     (goes, "flows: flows and VNIC come and go under traffic"),
     (unloads, "flows: the module goes under traffic"),
 ]

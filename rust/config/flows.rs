@@ -229,6 +229,13 @@ impl<'a> Change<'a> {
         matches!(self, Self::Delete(..))
     }
 
+    /// Shows packets a flow that is added. It has to be committed then. Cannot fail.
+    pub(super) fn activate(&self, rtnl: Rtnl<'_>) {
+        if let Self::Add(dev, staged) = self {
+            dev.data().flows().activate(staged, rtnl);
+        }
+    }
+
     /// Makes it last, and tells. Cannot fail.
     pub(super) fn commit(self, rtnl: Rtnl<'_>) {
         let (dev, id, command) = match &self {
@@ -236,9 +243,7 @@ impl<'a> Change<'a> {
             Self::Delete(dev, id) => (*dev, *id, Command::FlowDelete),
         };
         let flows = dev.data().flows();
-        if let Self::Add(_, staged) = &self {
-            flows.activate(staged, rtnl);
-        }
+        self.activate(rtnl);
         flows.with_id(id, rtnl, |flow| events::flow(command, dev, flow, rtnl));
         if self.is_delete() {
             flows.remove(id, rtnl);

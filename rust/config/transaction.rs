@@ -235,6 +235,10 @@ impl<'a> Progress<'a> {
             database::forget(*id, rtnl);
             database::touch(net, rtnl);
         }
+        // What replaces a flow is there before that goes: each packet finds one of the two.
+        for change in self.flows.iter() {
+            change.activate(rtnl);
+        }
         // In the order of `run`.
         for change in self.flows {
             change.commit(rtnl);
