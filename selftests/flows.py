@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab: cpus=2 timeout=240 leaks=yes
+# lab: cpus=2 timeout=480 leaks=yes
 """
 Flows of VNICs: which packets are of which flow, in both directions, what is counted, which ring they go to, ten thousand of them, what is
 refused and why, and what becomes of them while packets come.
@@ -700,7 +700,7 @@ def goes(world):
     """Flows change, the VNIC goes down and up, moves and goes, while packets come both ways."""
     flood(world)
     end, turns = time.monotonic() + 3 * SLOW, 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or turns < 4:
         world.host.do("apply", {"flow": [{"vnic": world.vnic, "name": f"f{number}", "rank": number, "ring": number, **spread(number)}
                                          for number in range(200)] +
                                 [{"vnic": world.vnic, "name": "web", "protocol": 6, "local-port": 80, "ring": 2},
