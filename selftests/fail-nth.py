@@ -36,7 +36,7 @@ MOST_POINTS = 500
 # What changes by itself: statistics, carrier and what follows from it.
 VOLATILE_ATTRS = {7, 16, 17, 23, 26, 33, 35, 47, 48}
 VOLATILE_FLAGS = 0x40 | 0x10000 | 0x20000
-POOL_VOLATILE = {nl.POOL_HIGH_WATER}
+POOL_VOLATILE = set(nl.O_STATE)
 # Namespaces: the one of the links, and a container's.
 HOME, BOX = "home", "box"
 NAMESPACES = {}
@@ -175,11 +175,11 @@ def flows_apply():
 
 
 def pool_add():
-    return nl.generic(nl.POOL_ADD, attr(nl.POOL_NAME, b"p\0"), attr(nl.POOL_LIMIT, struct.pack("Q", 1 << 20)))
+    return nl.generic(nl.POOL_ADD, attr(nl.O_NAME, b"p\0"), attr(nl.O_LIMIT, struct.pack("Q", 1 << 20)))
 
 
 def pool_del():
-    return nl.generic(nl.POOL_DEL, attr(nl.POOL_NAME, b"p\0"))
+    return nl.generic(nl.POOL_DEL, attr(nl.O_NAME, b"p\0"))
 
 
 def pool_bind(name=b"p\0"):
@@ -191,7 +191,7 @@ def policies():
 
 
 def pools():
-    return [entry for entry in nl.shown(nl.POOL_GET) if nl.POOL_HOST not in entry]
+    return [entry for entry in nl.shown(nl.POOL_GET) if nl.O_HOST not in entry]
 
 
 def policy_del():
@@ -228,7 +228,7 @@ def forget():
     while policies():
         do(policy_del())
     for entry in pools():
-        do(nl.generic(nl.POOL_DEL, attr(nl.POOL_NAME, entry[nl.POOL_NAME])))
+        do(nl.generic(nl.POOL_DEL, attr(nl.O_NAME, entry[nl.O_NAME])))
 
 
 def do(*requests):
@@ -286,7 +286,7 @@ def database():
         name = f"flow {nl.text(entry[nl.F_NAME])} of {name_of[entry.pop(nl.F_VNIC)]}"
         found[name] = {key: value.hex() for key, value in entry.items()}
     for entry in nl.shown(nl.POOL_GET):
-        name = "the host pool" if nl.POOL_HOST in entry else f"pool {nl.text(entry[nl.POOL_NAME])}"
+        name = "the host pool" if nl.O_HOST in entry else f"pool {nl.text(entry[nl.O_NAME])}"
         found[name] = {key: value.hex() for key, value in entry.items() if key not in POOL_VOLATILE}
     return found
 

@@ -33,9 +33,6 @@ O_STATE = range(6, 14)      # what a pool has at the moment, and what it counted
 F_VNIC, F_IFINDEX, F_NAME, F_ID, F_RANK, F_ETHERTYPE, F_PROTOCOL, F_LOCAL_IP, F_LOCAL_IP_LEN, F_REMOTE_IP, F_REMOTE_IP_LEN = range(1, 12)
 F_LOCAL_PORT, F_REMOTE_PORT, F_DSCP, F_RING = range(12, 16)
 F_COUNTERS, F_DELETE = range(16, 20), 20
-F_VNIC, F_IFINDEX, F_NAME, F_ID, F_RANK, F_ETHERTYPE, F_PROTOCOL, F_LOCAL_IP, F_LOCAL_IP_LEN, F_REMOTE_IP, F_REMOTE_IP_LEN = range(1, 12)
-F_LOCAL_PORT, F_REMOTE_PORT, F_DSCP, F_RING = range(12, 16)
-F_COUNTERS, F_DELETE = range(16, 20), 20
 OWNER, NETNS, USER, NAME = range(4)
 PARAMS = ("all address mtu up name txqueuelen master vlan-device features ip promisc allmulti groups addresses promisc-mode host timestamps "
           "vnics rings pool flows cpus hw-rings").split()
