@@ -57,6 +57,9 @@ same 'vnic poll unknown | "poll":"unknown",' vnic +6:1=77 +7:2=9
 same 'vnic pool web | "pool":"web",' vnic pool web
 same 'vnic pool 123456789012345 | "pool":"123456789012345",' vnic pool 123456789012345
 same 'vnic | ' vnic pool none
+same 'vnic cpus 0-3,8 hw-rings auto | "cpus":"0-3,8","hw_rings":"auto",' vnic hw-rings auto cpus 0-3,8
+same 'vnic | ' vnic cpus any
+same 'vnic hw-rings on hw-queue 3 | "hw_rings":"on","hw_queue":3,' vnic +10:1=2 +11:4=3
 # "web", with its zero and without.
 same 'vnic pool web | "pool":"web",' vnic +8:4=6448503
 same 'vnic pool web | "pool":"web",' vnic +8:3=6448503
@@ -78,6 +81,9 @@ refuse '"ring-size" needs a value' vnic ring-size
 refuse 'argument of "pool" must be a name of 1 to 15 bytes, not "1234567890123456"' vnic pool 1234567890123456
 refuse 'not ""' vnic pool ''
 refuse '"pool" needs a value' vnic pool
+refuse 'argument of "cpus" must be a list like 0-3,8, or "any", not "all"' vnic cpus all
+refuse 'not ""' vnic cpus ''
+refuse 'must be "off", "auto" or "on", not "1"' vnic hw-rings 1
 refuse 'duplicate "pool": "none" is the second value' vnic pool web pool none
 refuse 'duplicate "host": "off" is the second value' vnic host on host off
 refuse 'duplicate "vlan": "2" is the second value' vnic vlan 1 vlan 2

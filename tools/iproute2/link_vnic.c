@@ -16,6 +16,12 @@ static const char *const poll_words[] = {
 	[VNIC_POLL_RING] = "ring",
 };
 
+static const char *const hw_rings_words[] = {
+	[VNIC_HW_RINGS_OFF] = "off",
+	[VNIC_HW_RINGS_AUTO] = "auto",
+	[VNIC_HW_RINGS_ON] = "on",
+};
+
 static const char *const filter_words[] = {
 	[VNIC_FILTER_NONE] = "none",
 	[VNIC_FILTER_EXACT] = "exact",
@@ -27,7 +33,8 @@ static void vnic_usage(FILE *f)
 	fprintf(f,
 		"Usage: ... vnic [ vlan VID ] [ promisc { off | own | all } ] [ host { on | off } ]\n"
 		"                [ poll { auto | inline | ring } ] [ ring-size PACKETS ]\n"
-		"                [ pool { NAME | none } ]\n"
+		"                [ pool { NAME | none } ] [ cpus { LIST | any } ]\n"
+		"                [ hw-rings { off | auto | on } ]\n"
 		"\n"
 		"vlan VID  the VLAN of the VNIC, 1-%d: its frames carry the tag on the wire\n"
 		"          and none inside. 0, the default: frames pass as they are.\n"
@@ -44,7 +51,13 @@ static void vnic_usage(FILE *f)
 		"          inline  inline, but for those behind packets that are on a ring\n"
 		"          ring    by its rings\n"
 		"ring-size PACKETS  how many may wait on each of its rings, %d-%d\n"
-		"pool      where the packets that it receives are stored; vnic pool makes them\n",
+		"pool      where the packets that it receives are stored; vnic pool makes them\n"
+		"cpus      on which CPUs its rings are polled, one after the other, like 0-3,8;\n"
+		"          any, the default: where its packets come from\n"
+		"hw-rings  whether it gets a receive queue of the link of its own:\n"
+		"          off   no (default)\n"
+		"          auto  if there is one to spare\n"
+		"          on    it does not go up without\n",
 		VNIC_VLAN_MAX, VNIC_RING_SIZE_MIN, VNIC_RING_SIZE_MAX);
 }
 
@@ -104,6 +117,21 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 			    parse_name(key, value))
 				return -1;
 			add_text(n, IFLA_VNIC_POOL, strcmp(value, "none") ? value : "");
+		} else if (!strcmp(key, "cpus")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_CPUS, key, value) ||
+			    parse_cpus(key, value))
+				return -1;
+			add_text(n, IFLA_VNIC_CPUS, strcmp(value, "any") ? value : "");
+		} else if (!strcmp(key, "hw-rings")) {
+			value = args_value(&args);
+			if (!value || seen_twice(&seen, IFLA_VNIC_HW_RINGS, key, value))
+				return -1;
+			word = parse_word(key, value, hw_rings_words,
+					  ARRAY_SIZE(hw_rings_words));
+			if (word < 0)
+				return -1;
+			add_u8(n, IFLA_VNIC_HW_RINGS, word);
 		} else if (!strcmp(key, "help")) {
 			vnic_usage(stderr);
 			return -1;
@@ -118,7 +146,7 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 
 static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 {
-	char pool[NAME_LEN_MAX + 1];
+	char pool[NAME_LEN_MAX + 1], cpus[CPUS_LEN_MAX + 1];
 	__u32 count, size;
 	__u16 vid;
 	__u8 byte;
@@ -145,6 +173,13 @@ static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 		show_uint(f, is_json_context() ? "ring_size" : "ring-size", size);
 	if (attr_text(tb[IFLA_VNIC_POOL], pool, sizeof(pool)))
 		show_text(f, "pool", pool);
+	if (attr_text(tb[IFLA_VNIC_CPUS], cpus, sizeof(cpus)))
+		show_text(f, "cpus", cpus);
+	if (attr_u8(tb[IFLA_VNIC_HW_RINGS], &byte))
+		show_word(f, is_json_context() ? "hw_rings" : "hw-rings", byte,
+			  hw_rings_words, ARRAY_SIZE(hw_rings_words));
+	if (attr_u32(tb[IFLA_VNIC_HW_QUEUE], &size))
+		show_uint(f, is_json_context() ? "hw_queue" : "hw-queue", size);
 }
 
 static void vnic_print_help(struct link_util *lu, int argc, char **argv, FILE *f)

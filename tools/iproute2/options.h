@@ -12,6 +12,9 @@
 /* The longest name of a device, and of a pool. */
 #define NAME_LEN_MAX 15
 
+/* The longest list of CPUs. */
+#define CPUS_LEN_MAX 95
+
 /* The words on the command line that are still to be read. */
 struct args {
 	int argc;
@@ -101,6 +104,19 @@ static inline int parse_name(const char *key, const char *value)
 	fprintf(stderr,
 		"Error: argument of \"%s\" must be a name of 1 to %d bytes, not \"%s\"\n",
 		key, NAME_LEN_MAX, value);
+	return -1;
+}
+
+/* Which CPUs there are is the kernel's to say. */
+static inline int parse_cpus(const char *key, const char *value)
+{
+	if (!strcmp(value, "any") ||
+	    (*value && strlen(value) <= CPUS_LEN_MAX &&
+	     strspn(value, "0123456789,-") == strlen(value)))
+		return 0;
+	fprintf(stderr,
+		"Error: argument of \"%s\" must be a list like 0-3,8, or \"any\", not \"%s\"\n",
+		key, value);
 	return -1;
 }
 

@@ -299,6 +299,8 @@ impl Work<'_> {
             poll: vnic.poll,
             ring_size: vnic.ring_size,
             pool: vnic.pool.as_deref().filter(|pool| !pool.is_empty()),
+            cpus: vnic.cpus.as_deref().filter(|cpus| !cpus.is_empty()),
+            hw_rings: vnic.hw_rings.filter(|mode| *mode != 0),
             host,
             // Not before its policies are there.
             up: false,

@@ -53,6 +53,8 @@ pub fn add(link: &str, name: &str, words: &[String]) -> Result<(), Error> {
         poll: settings.poll,
         ring_size: settings.ring_size,
         pool: settings.pool.as_deref(),
+        cpus: settings.cpus.as_deref(),
+        hw_rings: settings.hw_rings,
         host: None,
         up: settings.up == Some(true),
     };

@@ -15,6 +15,7 @@ use crate::{
     policy::Policy,
     pool::HOST,
     settings::{
+        cpu_word,
         pool_word,
         Settings, //
     },
@@ -207,6 +208,8 @@ fn settings_words(settings: &Settings) -> String {
     let mode = mode.and_then(|mode| uapi::PROMISC.get(mode));
     let way = settings.poll.map(usize::from);
     let way = way.and_then(|way| uapi::POLL.get(way));
+    let hw_rings = settings.hw_rings.map(usize::from);
+    let hw_rings = hw_rings.and_then(|mode| uapi::HW_RINGS.get(mode));
     let words = [
         settings.vlan.map(|vlan| format!("vlan {vlan}")),
         settings
@@ -220,6 +223,11 @@ fn settings_words(settings: &Settings) -> String {
             .pool
             .as_deref()
             .map(|pool| format!("pool {}", pool_word(pool))),
+        settings
+            .cpus
+            .as_deref()
+            .map(|cpus| format!("cpus {}", cpu_word(cpus))),
+        hw_rings.map(|mode| format!("hw-rings {mode}")),
         settings
             .up
             .map(|up| if up { "up" } else { "down" }.to_owned()),
@@ -252,6 +260,8 @@ impl fmt::Display for Step {
                     poll: vnic.poll,
                     ring_size: vnic.ring_size,
                     pool: vnic.pool.clone().filter(|pool| !pool.is_empty()),
+                    cpus: vnic.cpus.clone().filter(|cpus| !cpus.is_empty()),
+                    hw_rings: vnic.hw_rings.filter(|mode| *mode != 0),
                     up: vnic.up,
                     netns: None,
                     vlan: Some(vnic.vlan).filter(|vlan| *vlan != 0),
@@ -393,6 +403,8 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         poll: differs(wanted.poll, vnic.poll),
         ring_size: differs(wanted.ring_size, vnic.ring_size),
         pool: wanted.pool.clone().filter(|pool| *pool != vnic.pool),
+        cpus: wanted.cpus.clone().filter(|cpus| *cpus != vnic.cpus),
+        hw_rings: wanted.hw_rings.filter(|mode| Some(*mode) != vnic.hw_rings),
         // What is absent is neither.
         up: differs(wanted.up, vnic.up).filter(|_| !vnic.absent),
         ..Settings::default()
@@ -404,6 +416,8 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         poll: to.poll.map(|_| vnic.poll),
         ring_size: to.ring_size.map(|_| vnic.ring_size),
         pool: to.pool.as_ref().map(|_| vnic.pool.clone()),
+        cpus: to.cpus.as_ref().map(|_| vnic.cpus.clone()),
+        hw_rings: to.hw_rings.and(vnic.hw_rings),
         up: to.up.map(|_| vnic.up),
         ..Settings::default()
     };
@@ -716,6 +730,8 @@ mod tests {
             poll: 0,
             ring_size: 1024,
             pool: String::new(),
+            cpus: String::new(),
+            hw_rings: Some(0),
             up: true,
             policies: Vec::new(),
             flows: Vec::new(),

@@ -18,6 +18,8 @@ use crate::{
     },
     pool,
     settings::{
+        cpu_list,
+        cpu_word,
         pool_name,
         pool_word,
         ring_size,
@@ -110,6 +112,10 @@ struct VnicEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pool: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpus: Option<String>,
+    #[serde(rename = "hw-rings", default, skip_serializing_if = "Option::is_none")]
+    hw_rings: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     up: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
@@ -166,6 +172,10 @@ pub struct WantedVnic {
     pub ring_size: Option<u32>,
     /// The name of its pool; empty for none.
     pub pool: Option<String>,
+    /// The CPUs of its rings; empty for any.
+    pub cpus: Option<String>,
+    /// The number of whether it gets a queue of the link.
+    pub hw_rings: Option<u8>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Its policies: these, and no others.
@@ -280,6 +290,9 @@ impl VnicEntry {
         let poll = poll.map(|way| position("poll", way, &uapi::POLL));
         let ring_size = self.ring_size.map(ring_size);
         let pool = self.pool.as_deref().map(pool_name);
+        let cpus = self.cpus.as_deref().map(cpu_list);
+        let hw_rings = self.hw_rings.as_deref();
+        let hw_rings = hw_rings.map(|mode| position("hw-rings", mode, &uapi::HW_RINGS));
         Ok(WantedVnic {
             policies: policies(&called, &self.policies)?,
             flows: flows(&called, &self.flows)?,
@@ -294,6 +307,8 @@ impl VnicEntry {
             poll: poll.transpose().map_err(inside)?,
             ring_size: ring_size.transpose().map_err(inside)?,
             pool: pool.transpose().map_err(inside)?,
+            cpus: cpus.transpose().map_err(inside)?,
+            hw_rings: hw_rings.transpose().map_err(inside)?,
             up: self.up,
         })
     }
@@ -326,6 +341,8 @@ impl From<&WantedVnic> for VnicEntry {
         let promisc = promisc.and_then(|mode| uapi::PROMISC.get(mode));
         let poll = vnic.poll.map(usize::from);
         let poll = poll.and_then(|way| uapi::POLL.get(way));
+        let hw_rings = vnic.hw_rings.map(usize::from);
+        let hw_rings = hw_rings.and_then(|mode| uapi::HW_RINGS.get(mode));
         Self {
             link: vnic.link.clone(),
             name: vnic.name.clone(),
@@ -338,6 +355,8 @@ impl From<&WantedVnic> for VnicEntry {
             poll: poll.map(|way| (*way).to_owned()),
             ring_size: vnic.ring_size,
             pool: vnic.pool.as_deref().map(|pool| pool_word(pool).to_owned()),
+            cpus: vnic.cpus.as_deref().map(|cpus| cpu_word(cpus).to_owned()),
+            hw_rings: hw_rings.map(|mode| (*mode).to_owned()),
             up: vnic.up,
             policies: written(&vnic.policies),
             flows: vnic.flows.iter().map(Flow::to_string).collect(),

@@ -148,8 +148,12 @@ pub fn monitor(
 fn vnic_line(vnic: &Vnic) -> String {
     let link = vnic.link.as_ref().map(|link| format!(" link {link}"));
     let pool = vnic.pool.as_ref().map(|pool| format!(" pool {pool}"));
+    let cpus = vnic.cpus.as_ref().map(|cpus| format!(" cpus {cpus}"));
+    let hw_rings = vnic.hw_rings.as_ref().filter(|mode| *mode != "off");
+    let hw_rings = hw_rings.map(|mode| format!(" hw-rings {mode}"));
+    let hw_queue = vnic.hw_queue.map(|queue| format!(" hw-queue {queue}"));
     format!(
-        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}{}",
+        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}{}{}{}{}",
         vnic.full_name(),
         vnic.id,
         link.unwrap_or_default(),
@@ -160,7 +164,10 @@ fn vnic_line(vnic: &Vnic) -> String {
         vnic.promisc,
         vnic.poll,
         vnic.ring_size,
-        pool.unwrap_or_default()
+        pool.unwrap_or_default(),
+        cpus.unwrap_or_default(),
+        hw_rings.unwrap_or_default(),
+        hw_queue.unwrap_or_default()
     )
 }
 

@@ -60,6 +60,10 @@ pub struct NewVnic<'a> {
     pub ring_size: Option<u32>,
     /// The name of its pool; empty for none.
     pub pool: Option<&'a str>,
+    /// The CPUs of its rings; empty for any.
+    pub cpus: Option<&'a str>,
+    /// The number of whether it gets a queue of the link.
+    pub hw_rings: Option<u8>,
     /// Whether the host reaches the VNICs of the link.
     pub host: Option<bool>,
     /// Whether it is up at once.
@@ -95,9 +99,14 @@ impl NewVnic<'_> {
             .maybe(new_vnic::PROMISC, self.promisc.map(|mode| [mode]))
             .maybe(new_vnic::HOST, self.host.map(|on| [u8::from(on)]))
             .maybe(new_vnic::POLL, self.poll.map(|way| [way]))
-            .maybe(new_vnic::RING_SIZE, self.ring_size.map(u32::to_ne_bytes));
+            .maybe(new_vnic::RING_SIZE, self.ring_size.map(u32::to_ne_bytes))
+            .maybe(new_vnic::HW_RINGS, self.hw_rings.map(|mode| [mode]));
         let data = match self.pool {
             Some(pool) => data.text(new_vnic::POOL, pool),
+            None => data,
+        };
+        let data = match self.cpus {
+            Some(cpus) => data.text(new_vnic::CPUS, cpus),
             None => data,
         };
         let info = Request::default()

@@ -21,6 +21,8 @@ pub const HELP: &str = "Settings:
   poll auto|inline|ring  how packets come from the wire: at once up to a credit, at once, by a ring
   ring-size 64-65536     how many packets may wait on each ring
   pool NAME|none         where the packets that it receives are stored
+  cpus LIST|any          on which CPUs its rings are polled, one after the other: 0-3,8
+  hw-rings off|auto|on   a receive queue of the link of its own: no, if there is one to spare, or not up without
 
 The kernel changes all of them or none.";
 
@@ -34,6 +36,8 @@ pub const NEW_HELP: &str = "Settings:
   poll auto|inline|ring  how packets come from the wire: at once up to a credit, at once, by a ring
   ring-size 64-65536     how many packets may wait on each ring
   pool NAME              where the packets that it receives are stored
+  cpus LIST              on which CPUs its rings are polled, one after the other: 0-3,8
+  hw-rings off|auto|on   a receive queue of the link of its own: no, if there is one to spare, or not up without
   up";
 
 /// Refuses a word that is there twice.
@@ -62,6 +66,10 @@ pub struct Settings {
     pub ring_size: Option<u32>,
     /// The name of its pool; empty for none.
     pub pool: Option<String>,
+    /// The CPUs of its rings; empty for any.
+    pub cpus: Option<String>,
+    /// The number of whether it gets a queue of the link.
+    pub hw_rings: Option<u8>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Where a new one is born.
@@ -85,6 +93,8 @@ impl Settings {
                 self.ring_size = Some(ring_size(size)?);
             }
             "pool" => self.pool = Some(pool_name(words.value(word)?)?),
+            "cpus" => self.cpus = Some(cpu_list(words.value(word)?)?),
+            "hw-rings" => self.hw_rings = Some(words.one_of(word, &uapi::HW_RINGS)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -131,7 +141,13 @@ impl Settings {
             Some(pool) => request.text(POOL, pool),
             None => request,
         };
+        let request = match &self.cpus {
+            Some(cpus) => request.text(CPUS, cpus),
+            None => request,
+        };
+        let hw_rings = self.hw_rings.map(u32::from);
         request
+            .maybe(HW_RINGS, hw_rings.map(u32::to_ne_bytes))
             .maybe(ADDRESS, self.address)
             .maybe(MTU, self.mtu.map(u32::to_ne_bytes))
             .maybe(
@@ -183,6 +199,30 @@ pub fn pool_word(pool: &str) -> &str {
     }
 }
 
+/// What says on the command line and in documents that rings are polled where packets come from.
+pub const ANY_CPU: &str = "any";
+
+/// A list of CPUs as the kernel wants it, which knows the CPUs: empty for any.
+pub fn cpu_list(text: &str) -> Result<String, Error> {
+    match text {
+        ANY_CPU => Ok(String::new()),
+        _ if !text.is_empty() && text.bytes().all(|byte| b"0123456789,-".contains(&byte)) => {
+            Ok(text.to_owned())
+        }
+        _ => Error::usage(format!(
+            "cpus is a list like 0-3,8, or {ANY_CPU}, not \"{text}\""
+        )),
+    }
+}
+
+/// The word of a list of CPUs as the kernel has it.
+pub fn cpu_word(cpus: &str) -> &str {
+    match cpus {
+        "" => ANY_CPU,
+        list => list,
+    }
+}
+
 /// What is to become of a link.
 pub fn of_link(words: &[String]) -> Result<Request, Error> {
     let (mut request, mut words, mut seen) = (Request::default(), Words::of(words), Vec::new());
@@ -229,6 +269,8 @@ mod tests {
             "ring-size 65536 poll inline down",
             "pool web",
             "pool none up",
+            "cpus 0-3,8 hw-rings auto",
+            "cpus any hw-rings off",
         ] {
             assert!(Settings::of_vnic(&words(text)).is_ok(), "{text}");
         }
@@ -255,6 +297,10 @@ mod tests {
             ("ring-size 65537", "64 to 65536, not \"65537\""),
             ("ring-size 4294967296", "4294967296"),
             ("ring-size 64 ring-size 64", "too many"),
+            ("cpus", "cpus"),
+            ("cpus all", "\"all\""),
+            ("cpus 0:1", "\"0:1\""),
+            ("hw-rings 1", "\"1\""),
             ("pool", "pool"),
             ("pool host", "\"host\""),
             ("pool a/b", "\"a/b\""),

@@ -114,6 +114,10 @@ pub struct HasVnic {
     pub ring_size: u32,
     /// The name of its pool; empty for none.
     pub pool: String,
+    /// The CPUs of its rings; empty for any.
+    pub cpus: String,
+    /// The number of whether it gets a queue of the link, if the module says.
+    pub hw_rings: Option<u8>,
     /// Whether it is up.
     pub up: bool,
     /// Its policies.
@@ -143,6 +147,9 @@ impl HasVnic {
     fn of(vnic: Vnic, names: &Names) -> Result<Self, Error> {
         let promisc = uapi::PROMISC.iter().position(|mode| *mode == vnic.promisc);
         let poll = uapi::POLL.iter().position(|way| *way == vnic.poll);
+        let hw_rings = uapi::HW_RINGS
+            .iter()
+            .position(|mode| Some(*mode) == vnic.hw_rings.as_deref());
         let address = vnic.default_address.as_ref().unwrap_or(&vnic.address);
         // A module without policies does not say what was given.
         let mtu = match &vnic.default_address {
@@ -171,6 +178,8 @@ impl HasVnic {
             poll: poll.and_then(|way| way.try_into().ok()).unwrap_or(u8::MAX),
             ring_size: u32::try_from(vnic.ring_size).map_err(Error::trouble)?,
             pool: vnic.pool.unwrap_or_default(),
+            cpus: vnic.cpus.unwrap_or_default(),
+            hw_rings: hw_rings.and_then(|mode| mode.try_into().ok()),
             policies: Vec::new(),
             flows: Vec::new(),
         })
@@ -318,6 +327,9 @@ impl State {
                 // A module without rings does not say how large they are.
                 ring_size: Some(vnic.ring_size).filter(|size| *size != 0),
                 pool: Some(vnic.pool.clone()),
+                // A module that does not say the one knows nothing of the other.
+                cpus: vnic.hw_rings.map(|_| vnic.cpus.clone()),
+                hw_rings: vnic.hw_rings,
                 up: Some(vnic.up),
                 policies: lasting(&format!("VNIC {called}"), &vnic.policies, &mut remarks),
                 flows: vnic.flows.iter().cloned().collect(),

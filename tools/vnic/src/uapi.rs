@@ -55,6 +55,8 @@ pub const FILTERS: [&str; 3] = ["none", "exact", "promisc"];
 pub const PROMISC: [&str; 3] = ["off", "own", "all"];
 /// How packets come from the wire, in the order of enum vnic_poll.
 pub const POLL: [&str; 3] = ["auto", "inline", "ring"];
+/// Whether a VNIC gets a queue of the link, in the order of enum vnic_hw_rings.
+pub const HW_RINGS: [&str; 3] = ["off", "auto", "on"];
 /// How many packets a ring can be made to hold.
 pub const RING_SIZES: RangeInclusive<u32> = 64..=65536;
 
@@ -139,6 +141,9 @@ pub mod vnic {
         RING_SIZE = 20,
         RINGS = 21,
         POOL = 22,
+        CPUS = 23,
+        HW_RINGS = 24,
+        HW_QUEUE = 25,
     }
 }
 
@@ -298,6 +303,8 @@ pub mod new_vnic {
         POLL = 6,
         RING_SIZE = 7,
         POOL = 8,
+        CPUS = 9,
+        HW_RINGS = 10,
     }
 }
 

@@ -58,6 +58,15 @@ pub struct Vnic {
     /// The pool that the packets it receives are stored in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// The CPUs on which its rings are polled, if not any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<String>,
+    /// Whether it gets a queue of the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hw_rings: Option<String>,
+    /// The receive queue of the link that is its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hw_queue: Option<u64>,
     /// Whether only its configuration is there.
     pub absent: bool,
     /// How many requests were denied.
@@ -101,6 +110,11 @@ impl Vnic {
             ring_size: answer.number(RING_SIZE).unwrap_or(0),
             rings: answer.number(RINGS),
             pool: answer.text(POOL),
+            cpus: answer.text(CPUS),
+            hw_rings: answer
+                .number(HW_RINGS)
+                .map(|mode| word(&uapi::HW_RINGS, Some(mode))),
+            hw_queue: answer.number(HW_QUEUE),
             absent,
             denied: answer.number(DENIED).unwrap_or(0),
             default_address: answer.mac(DEFAULT_ADDRESS),
