@@ -36,7 +36,7 @@ MOST_POINTS = 500
 # What changes by itself: statistics, carrier and what follows from it.
 VOLATILE_ATTRS = {7, 16, 17, 23, 26, 33, 35, 47, 48}
 VOLATILE_FLAGS = 0x40 | 0x10000 | 0x20000
-POOL_VOLATILE = set(nl.O_STATE)
+POOL_VOLATILE = {nl.O_HIGH_WATER}
 # Namespaces: the one of the links, and a container's.
 HOME, BOX = "home", "box"
 NAMESPACES = {}

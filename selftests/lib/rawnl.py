@@ -29,7 +29,7 @@ P_NOTHING, P_FROM, P_TO, P_PREFIX, P_PREFIX_LEN, P_QUOTA, P_DELETE, P_LINK_NAME 
 R_VNIC, R_IFINDEX, R_LINK, R_PARAM, R_NUMBER, R_BYTES, R_SUBJECT = 2, 3, 5, 6, 7, 8, 9
 T_GENERATION, T_VNIC, T_POLICY, T_FLOW = range(1, 5)
 O_NAME, O_HOST, O_LIMIT, O_THRESHOLD, O_VNICS = range(1, 6)
-O_STATE = range(6, 14)      # what a pool has at the moment, and what it counted
+O_STATE, O_HIGH_WATER = range(6, 14), 8     # what a pool has at the moment, and what it counted
 F_VNIC, F_IFINDEX, F_NAME, F_ID, F_RANK, F_ETHERTYPE, F_PROTOCOL, F_LOCAL_IP, F_LOCAL_IP_LEN, F_REMOTE_IP, F_REMOTE_IP_LEN = range(1, 12)
 F_LOCAL_PORT, F_REMOTE_PORT, F_DSCP, F_RING = range(12, 16)
 F_COUNTERS, F_DELETE = range(16, 20), 20
