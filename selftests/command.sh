@@ -75,6 +75,16 @@ t_set() {
 	in_ns host ethtool -G v0 rx 128
 	same 128 "$(host show -po ring_size v0)" 'as ethtool set it'
 	same '1400:up' "$(host show -po mtu,state web/eth0)" 'as it shows it'
+	host set web/eth0 cpus 0 hw-rings auto
+	same '0:auto' "$(host show -po cpus,hw_rings web/eth0)" 'CPUs and queues of the NIC, as it shows them'
+	same '0 auto' "$(link web eth0 '.linkinfo.info_data | "\(.cpus) \(.hw_rings)"')" 'as ip shows them'
+	refused 'has no rules for queues' host set web/eth0 hw-rings on
+	refused 'CPU 65535 is not within' host set web/eth0 cpus 65535
+	host set web/eth0 cpus any hw-rings off
+	same 'null off' "$(host show -j web/eth0 | jq -r '.[0] | "\(.cpus) \(.hw_rings)"')" 'without'
+	ip -n host link set dev v0 type vnic cpus 0
+	same 0 "$(host show -po cpus v0)" 'as ip set them'
+	ip -n host link set dev v0 type vnic cpus any
 	host set "$(host show -po id db/eth0)" down mtu 1300
 	same 1300 "$(link db eth0 .mtu)" 'by its number'
 	# All or nothing.
@@ -96,6 +106,8 @@ t_refusals() {
 	refused 'colour' host set v0 colour blue
 	refused 'ring-size is a number from 64 to 65536, not "63"' host set v0 ring-size 63
 	refused 'poll is one of auto, inline, ring, not "often"' host set v0 poll often
+	refused 'cpus is a list like 0-3,8, or any, not "all"' host set v0 cpus all
+	refused 'hw-rings is one of off, auto, on, not "1"' host set v0 hw-rings 1
 	refused 'CAP_NET_ADMIN|no policy grants' in_ns web vnic set eth0 mtu 1400
 	refused 'no field "size"' host show -po size
 	status 1 in_ns web vnic set eth0 mtu 1400

@@ -65,7 +65,8 @@ WIDTHS = {"u8": 8, "u16": 16, "u32": 32, "s32": 32, "uint": 64}
 # What requests for links consist of: number, type, percent, pool, least, most, nested.
 LINK_SETS = {
     "rt-data": [(1, "U16", 40, None, 0, 4094), (2, "U8", 30, None, 0, 2), (3, "U8", 20, None, 0, 1), (4, "U8", 2, None, 0, 2),
-                (5, "U32", 2, None, 0, 9), (6, "U8", 20, None, 0, 2), (7, "U32", 20, None, 64, 65536), (8, "STRING", 10, None)],
+                (5, "U32", 2, None, 0, 9), (6, "U8", 20, None, 0, 2), (7, "U32", 20, None, 64, 65536), (8, "STRING", 10, None), (9, "STRING", 20, None),
+                (10, "U8", 20, None, 0, 2)],
     "rt-info": [(1, "STRING", 97, "kinds"), (2, "NEST", 70, None, 0, 0, "rt-data"), (4, "STRING", 1, "kinds")],
     "rt-link": [(1, "BINARY", 30, None, 6, 6), (2, "BINARY", 2, None, 6, 6), (3, "STRING", 50, "names"), (4, "U32", 30, "mtus", 0, 65535),
                 (5, "U32", 60, "links", 1, 1 << 31), (10, "U32", 5, "links", 0, 1 << 31), (13, "U32", 10, None, 0, 10000),

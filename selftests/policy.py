@@ -59,6 +59,8 @@ PARAMS = {
     "rings": Param(512, number=1),
     "pool": Param("p0", grantable=False, number=1),
     "flows": Param("web", grantable=False, number=1),
+    "cpus": Param("0", grantable=False, number=1),
+    "hw-rings": Param(1, grantable=False, number=1),
 }
 # The same with other values.
 IP6 = Param(socket.inet_pton(socket.AF_INET6, "2001:db8:1::1"), socket.inet_pton(socket.AF_INET6, "2001:db8:2::1"),
@@ -152,6 +154,10 @@ ROADS = [
     Road("rtnetlink", "pool", r.rtnl_pool),
     Road("family", "pool", r.vnic_set, wrap=by_family("pool")),
     Road("family", "flows", r.flow_add),
+    Road("rtnetlink", "cpus", r.rtnl_cpus),
+    Road("family", "cpus", r.vnic_set, wrap=by_family("cpus")),
+    Road("rtnetlink", "hw-rings", r.rtnl_hw_rings),
+    Road("family", "hw-rings", r.vnic_set, wrap=by_family("hw-rings")),
 ]
 
 
@@ -258,6 +264,10 @@ def check_shown(param, value, after):
         same([value], after["ip"], param)
     elif param == "pool":
         same(value, shown.get("pool"), param)
+    elif param == "cpus":
+        same(value, shown.get("cpus"), param)
+    elif param == "hw-rings":
+        same("auto", shown["hw-rings"], param)
     elif param == "flows":
         same([value], [flow["name"] for flow in after["flows"]], param)
     elif param == "master":

@@ -78,6 +78,8 @@ class Asker:
             self.world.host.do("link-set", {"ifindex": self.world.link, "host": 1})
         if now["vnic"]["ring-size"] != home["vnic"]["ring-size"]:
             self.world.host.do("vnic-set", {"id": self.id, "ring-size": home["vnic"]["ring-size"]})
+        if "cpus" in now["vnic"] or now["vnic"]["hw-rings"] != "off":
+            self.world.host.do("vnic-set", {"id": self.id, "cpus": "", "hw-rings": "off"})
         if "pool" in now["vnic"]:
             self.world.host.do("vnic-set", {"id": self.id, "pool": ""})
         for flow in now["flows"]:
