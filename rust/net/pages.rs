@@ -34,7 +34,6 @@ use crate::{
 };
 use core::{
     cell::Cell,
-    mem,
     ptr::{
         self,
         NonNull, //
@@ -185,7 +184,6 @@ impl PageList {
         // INVARIANT: One more, the last; its `Page` is given up here.
         self.last = Some(slot);
         self.len = self.len.wrapping_add(1);
-        mem::forget(page);
     }
 
     fn push_front(&mut self, page: Page) {
@@ -196,7 +194,6 @@ impl PageList {
         // INVARIANT: One more, the first; its `Page` is given up here.
         self.first = Some(page.0);
         self.len = self.len.wrapping_add(1);
-        mem::forget(page);
     }
 
     fn pop(&mut self) -> Option<Page> {
@@ -522,10 +519,13 @@ fn empty_slot(slot: &Slot) {
 /// for a moment.
 fn is_referred_to(slot: &Slot) -> bool {
     let page = slot.page.load(Ordering::Relaxed);
+    if page.is_null() {
+        return false;
+    }
     // SAFETY: A page that the store has references to, which go under RTNL only, as which the caller
     // runs.
-    !page.is_null()
-        && unsafe { bindings::vnic_page_refs(page) } != slot.refs.load(Ordering::Relaxed)
+    let refs = unsafe { bindings::vnic_page_refs(page) };
+    refs != slot.refs.load(Ordering::Relaxed)
 }
 
 #[pinned_drop]

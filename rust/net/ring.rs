@@ -331,9 +331,10 @@ impl Rings {
 
     /// How many bytes of memory wait on all rings.
     pub(crate) fn waiting_bytes(&self, rtnl: Rtnl<'_>) -> u64 {
-        // SAFETY: Opened rings.
         self.all(rtnl).fold(0u64, |sum, ring| {
-            sum.saturating_add(unsafe { bindings::vnic_ring_waiting(ring) })
+            // SAFETY: An opened ring.
+            let bytes = unsafe { bindings::vnic_ring_waiting(ring) };
+            sum.saturating_add(bytes)
         })
     }
 

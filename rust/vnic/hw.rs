@@ -10,6 +10,7 @@ use super::Vnic;
 use crate::{
     logic::addr::MacAddr,
     net::{
+        self,
         netdev::Dev,
         netlink::Extack,
         rtnl::Rtnl,
@@ -65,7 +66,7 @@ impl Vnic {
         let lower = self.lower();
         if self.switch.is_stub() || !steer::is_possible(lower, rtnl) {
             return Err(extack.refuse(
-                EOPNOTSUPP,
+                net::eopnotsupp(),
                 format_args!(
                     "vnic: {} has no rules for queues, or ntuple is off",
                     lower.name()
