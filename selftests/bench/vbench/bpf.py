@@ -25,21 +25,35 @@ def attach_redirect(dev):
     run("tc", "filter", "add", "dev", dev, "ingress", "bpf", "direct-action", "object-file", OBJECT, "section", "tc")
 
 
-def _bpf(command, attributes):
+def buffer(data):
+    """Bytes at an address that stays."""
+    return ctypes.create_string_buffer(data, len(data))
+
+
+def pointer(block):
+    return ctypes.addressof(block)
+
+
+def call(command, attributes):
+    """bpf(2)."""
     libc = ctypes.CDLL(None, use_errno=True)
     block = ctypes.create_string_buffer(attributes, 128)
-    result = libc.syscall(SYS_BPF, command, block, len(attributes))
+    result = libc.syscall(SYS_BPF, command, block, 128)
     if result < 0:
         raise Failed(f"bpf({command}): {os.strerror(ctypes.get_errno())}")
     return result
 
 
+def close(number):
+    os.close(number)
+
+
 def fill(ends):
     """MAC address → number of the near end of the pair."""
     path = ctypes.create_string_buffer(glob.glob(PINNED, recursive=True)[0].encode())
-    table = _bpf(OBJ_GET, struct.pack("QII", ctypes.addressof(path), 0, 0))
+    table = call(OBJ_GET, struct.pack("QII", ctypes.addressof(path), 0, 0))
     for mac, ifindex in ends.items():
         key = ctypes.create_string_buffer(bytes.fromhex(mac.replace(":", "")) + b"\0\0", 8)
         value = ctypes.create_string_buffer(struct.pack("I", ifindex), 4)
-        _bpf(MAP_UPDATE_ELEM, struct.pack("IIQQQ", table, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
-    os.close(table)
+        call(MAP_UPDATE_ELEM, struct.pack("IIQQQ", table, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
+    close(table)

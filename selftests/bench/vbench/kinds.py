@@ -47,7 +47,7 @@ class Kind:
     # Has it no hook on any device's way out? Those that have are measured last.
     hookless = True
     # The scenarios that make sense for it.
-    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create")
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create", "neighbour")
     # One child sends, any other receives (a switch); else child i has a twin of its own (a cable).
     switch = True
 
@@ -135,14 +135,14 @@ class VnicRing(Vnic):
     """Frames from the wire by rings."""
     name = "vnic+ring"
     options = "host off poll ring"
-    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "broadcast")
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "broadcast", "neighbour")
 
 
 class VnicAuto(Vnic):
     """As it is by default: inline up to a credit, else by rings."""
     name = "vnic+auto"
     options = "host off"
-    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst")
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "neighbour")
 
 
 class VnicFlow(Vnic):

@@ -42,7 +42,7 @@ def dropped(ns):
     return sum(action["stats"]["packets"] for group in shown for action in group.get("actions", []))
 
 
-def _gone(path, patience=60):
+def gone(path, patience=60):
     for _ in range(patience * 20):
         if not os.path.exists(path):
             return
@@ -63,16 +63,25 @@ class Wire:
             with inside(ns):
                 for scope in ("all", "default"):
                     sysctl(f"net/ipv6/conf/{scope}/disable_ipv6", 1)
-        queues = f"numtxqueues {os.cpu_count()} numrxqueues {os.cpu_count()}"
-        ip_batch([f"link add wire0 {queues} type veth peer name wire1 {queues} netns out", "link set wire0 up"])
+        self.lay()
+        ip_batch(["link set wire0 up"])
         ip_batch(["link set wire1 up"], "out")
         return self
 
     def __exit__(self, *_):
         for ns in SPACES:
             run("ip", "netns", "del", ns)
-        _gone("/sys/class/net/wire0")
+        self.pull()
+        gone("/sys/class/net/wire0")
         settle()
+
+    def lay(self):
+        """Makes wire0, and wire1 in its namespace."""
+        queues = f"numtxqueues {os.cpu_count()} numrxqueues {os.cpu_count()}"
+        ip_batch([f"link add wire0 {queues} type veth peer name wire1 {queues} netns out"])
+
+    def pull(self):
+        """What is left of the wire when the namespaces are gone: nothing of a veth pair."""
 
     def drop(self, ns, devices):
         """These drop what they receive from now on."""
