@@ -6,11 +6,12 @@
   (TCP)    the clock ──────┘              └──── tx:   c0, the victim
 
 wire0 is no veth here but a NIC whose frames come in at their time, whatever
-the CPU does: clocknic.c. The flood is UDP to a socket that nobody reads: each frame
-costs all the way to that socket. The victim gets a packet each 200 µs, and one
+the CPU does: clocknic.c. The flood is UDP to a socket that nobody reads, behind a
+firewall of 64 rules: a frame costs most on the way from the child to that socket,
+which the child can be spared, and less in the NIC's poll, which nobody can be. The victim gets a packet each 200 µs, and one
 TCP connection, which TCP itself paces. Nothing that is measured waits for a process:
-latency is taken where the stack reaches the socket, bytes of TCP are those that
-the kernel acknowledged.
+latency is taken from the frame's arrival at the NIC to where the stack reaches the
+socket, bytes of TCP are those that the kernel acknowledged.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import time
 from . import kinds, world
 from .clock import settle
 from .probe import SO_RCVBUFFORCE, Probe
-from .result import Result
+from .result import PACKET, Result
 from .shell import Failed, have_module, inside, ip_batch, ip_json, run
 
 FLOWS = "/sys/module/clocknic/parameters/flows"
@@ -34,13 +35,18 @@ FLOOD_PORT, VICTIM_PORT, TCP_PORT = 9, 7000, 7001
 
 GAP, PACKETS = 200_000, 5000
 TCP_BITS = 50_000_000
+# So many times what the CPU drains if it does nothing else.
 OVERLOAD = 1.5
 # What the NIC's poll alone may take of the CPU; were it more, no receiver could be protected.
 MOST_OF_POLL = 0.7
-# Frames that a NIC's poll may take at once, NAPI_POLL_WEIGHT.
+# Rules that the flooded child has each frame pass.
+RULES = 64
+# Frames that a NIC's poll may take at once, NAPI_POLL_WEIGHT. One poll budget is the time of so many, all the way to a socket.
 BUDGET = 64
 # Nanoseconds from frame to frame of a flood that certainly fills the ring, and for how long.
 FILLING, TRIAL = 500, 100_000_000
+
+LATENCY = "virtual microseconds"
 
 SO_MAX_PACING_RATE, SO_SNDBUFFORCE = 47, 32
 
@@ -109,18 +115,25 @@ class Load:
         return self.poll / self.gap
 
     def results(self):
-        yield Result("neighbour-floor", "a frame to a socket of the host", 0, self.each)
-        yield Result("neighbour-floor", "a frame for nobody: the NIC's poll", 0, self.poll)
-        yield Result("neighbour-floor", "from one frame of the flood to the next", 0, self.gap)
-        yield Result("neighbour-floor", f"one poll budget: {BUDGET} frames to a socket", 0, BUDGET * self.each)
+        for name, value, unit in (("socket", self.each, PACKET), ("poll", self.poll, PACKET), ("gap", self.gap, "virtual nanoseconds"),
+                                  ("budget", BUDGET * self.each / 1e3, LATENCY)):
+            yield Result(f"neighbour-load-{name}", "none", 0, value, unit)
 
 
 @contextlib.contextmanager
 def _deaf(address, ns=None):
-    """A socket for the flood that nobody reads."""
-    with inside(ns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+    """The receiver of the flood: a firewall, and a socket that nobody reads."""
+    rules = "".join(f"add rule ip bench input ip saddr 192.0.2.{i} drop\n" for i in range(RULES))
+    with inside(ns):
+        deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        run("nft", "-f", "-", stdin="add table ip bench\nadd chain ip bench input { type filter hook input priority 0; }\n" + rules)
+    try:
         deaf.bind((address, FLOOD_PORT))
         yield
+    finally:
+        deaf.close()
+        with inside(ns):
+            run("nft", "delete", "table", "ip", "bench")
 
 
 def _address(topology):
@@ -155,17 +168,28 @@ class Stream:
         self.sender.sendall(bytes(octets))
 
     def received(self):
-        """(Nanoseconds, bytes) so far."""
-        info = self.receiver.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        return time.monotonic_ns(), struct.unpack_from("<Q", info, 128)[0]
+        """Bytes so far: tcpi_bytes_received."""
+        return struct.unpack_from("<Q", self.receiver.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 128)[0]
+
+    def sent_again(self):
+        """Segments so far: tcpi_total_retrans."""
+        return struct.unpack_from("<I", self.sender.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 100)[0]
 
     def close(self):
         self.receiver.close()
         self.sender.close()
 
 
-def _rate(first, last):
-    return 8e3 * (last[1] - first[1]) / (last[0] - first[0])
+def _flood_that_went_up(ns="kids"):
+    """Frames that came to the flooded child's socket, which nobody reads, and were too many for it."""
+    with inside(ns), open("/proc/net/snmp", encoding="ascii") as file:
+        names, values = (line.split() for line in file if line.startswith("Udp:"))
+    return int(dict(zip(names, values))["RcvbufErrors"])
+
+
+def _counts(stream):
+    """What grows while it is measured: (nanoseconds, bytes of TCP, frames of the flood)."""
+    return time.monotonic_ns(), stream.received(), _flood_that_went_up()
 
 
 def _once(topology, gap):
@@ -178,29 +202,35 @@ def _once(topology, gap):
     if gap:
         start(FLOOD_FLOW, gap, round(1.1 * span / gap), topology.kind.mac(FLOODED), kinds.ip(FLOODED), FLOOD_PORT)
         time.sleep(0.05)
-    first = stream.received()
+    first = _counts(stream)
     start(VICTIM_FLOW, GAP, PACKETS, topology.kind.mac(VICTIM), kinds.ip(VICTIM), VICTIM_PORT)
     time.sleep(0.95 * span / 1e9)
-    last = stream.received()
+    passed, octets, went_up = (after - before for before, after in zip(first, _counts(stream)))
+    again = stream.sent_again()
     time.sleep(0.3 * span / 1e9)
-    received, latencies, counts = probe.received(), probe.latencies(), arrived()
+    received, latencies, arrivals = probe.received(), probe.latencies(), arrived()
     probe.close()
     stream.close()
     if received != len(latencies):
         raise Failed(f"{len(latencies)} packets reached the victim's socket, and {received} could be read")
-    if counts[VICTIM_FLOW][0] != PACKETS or not received:
-        raise Failed(f"{received} of {counts[VICTIM_FLOW][0]} packets arrived")
+    if arrivals[VICTIM_FLOW][0] != PACKETS or not received:
+        raise Failed(f"{received} of {arrivals[VICTIM_FLOW][0]} packets arrived")
     return {"received": (received / (span / 1e9), "packets per second"),
-            "lost": (PACKETS - received, "packets"),
-            "p50": (latencies[len(latencies) // 2] / 1e3, "virtual microseconds"),
-            "p99": (latencies[len(latencies) * 99 // 100] / 1e3, "virtual microseconds"),
-            "most": (latencies[-1] / 1e3, "virtual microseconds"),
-            "tcp": (_rate(first, last), "Mbit/s"),
-            "missed": (sum(missed for _, missed in counts) if gap else 0, "packets")}
+            "lost": (PACKETS - received, f"of {PACKETS:,} packets"),
+            "p50": (latencies[len(latencies) // 2] / 1e3, LATENCY),
+            "p99": (latencies[len(latencies) * 99 // 100] / 1e3, LATENCY),
+            "most": (latencies[-1] / 1e3, LATENCY),
+            "tcp": (8e3 * octets / passed, "Mbit/s"),
+            "again": (again, "segments"),
+            # The first line is that of the flow before, if nothing was started.
+            "missed": (sum(missed for _, missed in arrivals) if gap else 0, "frames"),
+            "flood": (1e9 * went_up / passed, "frames per second")}
 
 
 def scan(kind, load):
     """What the victim has, quiet and with a flooded neighbour."""
+    if not os.environ.get("CLOCKNIC_KO"):
+        raise Failed("there is no clocknic.ko: selftests/bench/run builds it")
     if load.each is None:
         load.measure()
         yield from load.results()

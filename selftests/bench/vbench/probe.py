@@ -32,7 +32,7 @@ def _program(table):
         _op(call, imm=KTIME_GET_NS), _op(mov, 7, 0),        # r7 = now
         # number and time of arrival to the stack
         _op(mov, 1, 6), _op(mov_imm, 2, imm=UDP_HEADER), _op(mov, 3, 10), _op(add_imm, 3, imm=number), _op(mov_imm, 4, imm=16),
-        _op(call, imm=SKB_LOAD_BYTES), _op(0x55, 0, off=10),    # does not belong here: if (r0) goto end
+        _op(call, imm=SKB_LOAD_BYTES), _op(0x55, 0, off=11),    # does not belong here: if (r0) goto end
         _op(load, 1, 10, number), _op(0x63, 10, 1, key),        # key = (u32)number
         # r0 = its place in the table
         _op(0x18, 1, PSEUDO_MAP_FD, imm=table), _op(0), _op(mov, 2, 10), _op(add_imm, 2, imm=key), _op(call, imm=MAP_LOOKUP),
