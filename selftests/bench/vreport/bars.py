@@ -7,11 +7,13 @@ ON_WIRE = ("vnic", "vnic+host")
 # Pages come and go around the measurement: 100 of them are 0.4 KB for each of 1,000 children, of about 46 KB.
 MEMORY_RESOLUTION = 0.005
 ALL = ("vnic", "vnic+host", "vnic+stub")
+# What protects from neighbours: by default, and always. `poll inline` does not.
+PROTECTED = ("vnic+auto", "vnic+ring", "vnic+pool")
 
 
 @dataclass
 class Verdict:
-    """One bar of one kind; `value` at most `factor` times `limit`."""
+    """One bar of one kind; `value` at most `factor` times `limit`, which may be nothing."""
     bar: str
     kind: str
     value: float
@@ -20,11 +22,11 @@ class Verdict:
 
     @property
     def ratio(self):
-        return self.value / self.limit
+        return self.value / self.limit if self.limit else None
 
     @property
     def passed(self):
-        return self.ratio <= self.factor
+        return self.value <= self.factor * self.limit
 
 
 def _worst(verdicts):
@@ -48,6 +50,20 @@ def _against_one(results, bar, scenario, kind, size, factor):
     return Verdict(bar, kind, own, one, factor) if own and one else None
 
 
+def _neighbour(results, kind):
+    """A neighbour is flooded: nothing is lost, and no packet waits longer than for one poll budget."""
+    def figure(case, name):
+        return results.any(f"neighbour-{case}-{name}", kind)
+
+    if figure("flooded", "p99") is None:
+        return
+    budget = results.any("neighbour-load-budget", "none")
+    yield Verdict("noisy neighbour: packets lost", kind, figure("flooded", "lost"), 0, 1)
+    yield Verdict("noisy neighbour: segments of TCP sent again", kind, figure("flooded", "again"), 0, 1)
+    yield Verdict("noisy neighbour: TCP when quiet at most 1.01 × flooded", kind, figure("quiet", "tcp"), figure("flooded", "tcp"), 1.01)
+    yield Verdict("noisy neighbour: p99 at most quiet + a poll budget", kind, figure("flooded", "p99"), figure("quiet", "p99") + budget, 1)
+
+
 def check(results):
     """The verdicts of all bars whose figures were measured."""
     verdicts = []
@@ -69,4 +85,6 @@ def check(results):
             _against(results, "creating: time at most macvlan's", "create-time", kind, "macvlan", 1),
             _against(results, "creating: memory at most macvlan's", "create-held", kind, "macvlan", 1 + MEMORY_RESOLUTION),
             _against(results, "creating: per-CPU memory at most macvlan's", "create-percpu", kind, "macvlan", 1)]
+    for kind in PROTECTED:
+        verdicts += _neighbour(results, kind)
     return [verdict for verdict in verdicts if verdict]

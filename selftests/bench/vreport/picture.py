@@ -2,10 +2,12 @@
 """The results as one picture: panels of horizontal bars, VNICs in blue, peers in grey."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .bars import PROTECTED
 from .svg import Canvas
-from .table import number
+from .table import number, short
 
 WIDTH, LEFT, RIGHT = 980, 130, 90
 BAR, GAP, GROUP = 13, 2, 9
@@ -23,13 +25,40 @@ class Panel:
     groups: dict
     # (text, value): dashed lines across all bars.
     marks: list = field(default_factory=list)
+    # Each power of ten is as wide as the one before; the first value at the left is 1.
+    logarithmic: bool = False
+    show: Callable = number
 
 
-def _step(most):
-    """A round distance of about five grid lines."""
-    raw = most / 5
-    power = 10 ** math.floor(math.log10(raw))
-    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
+class Linear:
+    """From a value to a place, 0 at the left."""
+
+    def __init__(self, most):
+        self.most = most * 1.02
+        # A round distance of about five grid lines.
+        raw = self.most / 5
+        power = 10 ** math.floor(math.log10(raw))
+        self.step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
+
+    def place(self, value):
+        return LEFT + value / self.most * (WIDTH - LEFT - RIGHT)
+
+    def ticks(self):
+        return [(i * self.step, f"{i * self.step:,.0f}" if self.step >= 1 else f"{i * self.step:.1f}")
+                for i in range(int(self.most / self.step) + 1)]
+
+
+class Logarithmic:
+    """The same, 1 at the left."""
+
+    def __init__(self, most):
+        self.most = math.log10(most * 1.2)
+
+    def place(self, value):
+        return LEFT + math.log10(max(value, 1)) / self.most * (WIDTH - LEFT - RIGHT)
+
+    def ticks(self):
+        return [(10 ** i, f"{10 ** i:,}") for i in range(int(self.most) + 1)]
 
 
 def _shades(colours, count):
@@ -47,34 +76,32 @@ def _legend(canvas, y, series):
         x += 130
 
 
-def _grid(canvas, top, bottom, most, scale):
-    step = _step(most)
-    for i in range(int(most / step) + 1):
-        x = LEFT + i * step * scale
+def _grid(canvas, top, bottom, axis):
+    for value, text in axis.ticks():
+        x = axis.place(value)
         canvas.line(x, top, x, bottom)
-        canvas.text(x, bottom + 14, f"{i * step:,.0f}" if step >= 1 else f"{i * step:.1f}", 10, "middle", fill="#57606a")
+        canvas.text(x, bottom + 14, text, 10, "middle", fill="#57606a")
 
 
-def _marks(canvas, panel, top, bottom, scale):
+def _marks(canvas, panel, top, bottom, axis):
     for text, value in panel.marks:
-        x = LEFT + value * scale
+        x = axis.place(value)
         canvas.line(x, top, x, bottom, "#cf222e", "4 3")
-        canvas.text(x - 4, top - 2, f"{text} {number(value)}", 10, "end", fill="#cf222e")
+        canvas.text(x - 4, top - 2, f"{text} {panel.show(value)}", 10, "end", fill="#cf222e")
 
 
 def draw(canvas, y, panel):
     """Draws one panel with its top at y; returns where it ends."""
     values = [value for group in panel.groups.values() for value in group if value is not None]
     values += [value for _, value in panel.marks]
-    most = max(values) * 1.02
-    scale = (WIDTH - LEFT - RIGHT) / most
+    axis = (Logarithmic if panel.logarithmic else Linear)(max(values))
     canvas.text(16, y + 16, panel.title, 15, weight="bold")
     canvas.text(16, y + 33, panel.unit, 11, fill="#57606a")
     _legend(canvas, y + 33, panel.series)
     top = y + 52
     rows = sum(len([v for v in group if v is not None]) for group in panel.groups.values())
     bottom = top + rows * (BAR + GAP) + len(panel.groups) * GROUP
-    _grid(canvas, top, bottom, most, scale)
+    _grid(canvas, top, bottom, axis)
     at = top + GROUP / 2
     for kind, group in panel.groups.items():
         colours = _shades(BLUES if kind.startswith("vnic") else GREYS, len(panel.series))
@@ -82,11 +109,12 @@ def draw(canvas, y, panel):
         canvas.text(LEFT - 8, at + len(shown) * (BAR + GAP) / 2 + 4, kind, 12, "end",
                     "bold" if kind.startswith("vnic") else "normal")
         for value, colour in shown:
-            canvas.rect(LEFT, at, value * scale, BAR, colour)
-            canvas.text(LEFT + value * scale + 5, at + BAR - 2.5, number(value), 11)
+            end = axis.place(value)
+            canvas.rect(LEFT, at, end - LEFT, BAR, colour)
+            canvas.text(end + 5, at + BAR - 2.5, panel.show(value), 11)
             at += BAR + GAP
         at += GROUP
-    _marks(canvas, panel, top, bottom, scale)
+    _marks(canvas, panel, top, bottom, axis)
     return bottom + 36
 
 
@@ -105,6 +133,23 @@ def _mark(results, scenario, kind, text):
     return [(text, value)] if value else []
 
 
+def _neighbour(results):
+    """What the victim of a noisy neighbour notices."""
+    kinds = results.kinds("neighbour-flooded-p99")
+    quiet = [results.any("neighbour-quiet-p99", kind) for kind in kinds if kind in PROTECTED]
+    budget = results.any("neighbour-load-budget", "none")
+    bar = [("bar: quiet + one poll budget", min(quiet) + budget)] if quiet else []
+    for name, title, marks, logarithmic in (
+            ("received", "Noisy neighbour: packets that arrive at the victim", [], False),
+            ("lost", "Noisy neighbour: packets that the victim loses", [], False),
+            ("tcp", "Noisy neighbour: the victim's TCP connection", [], False),
+            ("p50", "Noisy neighbour: half of the victim's packets arrive within", [], True),
+            ("p99", "Noisy neighbour: 99 % of the victim's packets arrive within", bar, True)):
+        groups = {kind: [results.any(f"neighbour-{case}-{name}", kind) for case in ("quiet", "flooded")] for kind in kinds}
+        if kinds and any(max(group) for group in groups.values()):
+            yield Panel(title, results.unit(f"neighbour-flooded-{name}"), ["alone", "neighbour flooded"], groups, marks, logarithmic, short)
+
+
 def panels(results):
     wanted = [
         ("wire-child", "From the wire to a child", _mark(results, "floor", "veth → veth", "floor: veth → veth")),
@@ -120,6 +165,7 @@ def panels(results):
         yield Panel("One broadcast from the wire for 100 children", "instructions per packet",
                     ["sender goes on", "all delivered"],
                     {kind: [results.any(f"broadcast-{what}", kind) for what in ("sent", "delivered")] for kind in kinds})
+    yield from _neighbour(results)
     for scenario, title in (("tcp", "One TCP connection between two children"), ("create-time", "Making a child, one of many: time"),
                             ("create-held", "Making a child, one of many: memory")):
         if results.kinds(scenario):

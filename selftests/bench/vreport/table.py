@@ -20,12 +20,27 @@ CREATION = {
     "create-held": "memory: created", "up-held": "memory: up", "up-objects": "of it slab objects",
     "create-percpu": "per-CPU memory: created", "up-percpu": "per-CPU memory: brought up",
 }
+NEIGHBOUR = {
+    "received": "packets that arrive", "lost": "lost", "p50": "latency p50", "p99": "p99", "most": "longest",
+    "tcp": "TCP", "again": "TCP sent again", "missed": "lost by the NIC", "flood": "of the flood up to the neighbour's socket",
+}
 
 
 def number(value):
     if value is None:
         return ""
-    return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,.3f}" if abs(value) < 100 and value else f"{value:,.0f}"
+
+
+def short(value):
+    """Of times, rates and counts the first three places."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
+
+
+def ratio(verdict):
+    return "" if verdict.ratio is None else f"{verdict.ratio:.4f}"
 
 
 def _row(cells):
@@ -61,10 +76,24 @@ def _by_scenario(results, names, title, labels=None):
     return f"### {title}\n\n" + _table(["kind"] + heads, rows)
 
 
+def _neighbour(results):
+    """Two lines for each kind."""
+    kinds = results.kinds("neighbour-flooded-p99")
+    if not kinds:
+        return ""
+    load = {name: results.any(f"neighbour-load-{name}", "none") for name in ("socket", "poll", "gap", "budget")}
+    heads = [f"{text} ({results.unit(f'neighbour-flooded-{name}')})" for name, text in NEIGHBOUR.items()]
+    rows = [[f"{kind}, {case}"] + [short(results.any(f"neighbour-{case}-{name}", kind)) for name in NEIGHBOUR]
+            for kind in kinds for case in ("quiet", "flooded")]
+    return "### Noisy neighbour\n\n" + _table(["kind"] + heads, rows) + (
+        f"The flood: a frame each {number(load['gap'])} virtual ns. Without children a frame takes {number(load['socket'])} up to a socket, "
+        f"{number(load['poll'])} if it is for nobody. One poll budget is {number(load['budget'])} µs.\n\n")
+
+
 def _verdicts(verdicts):
     if not verdicts:
         return ""
-    rows = [[v.bar, v.kind, number(v.value), number(v.limit), f"{v.ratio:.4f}", f"{v.factor:.3f}", "yes" if v.passed else "**NO**"]
+    rows = [[v.bar, v.kind, number(v.value), number(v.limit), ratio(v), f"{v.factor:.3f}", "yes" if v.passed else "**NO**"]
             for v in verdicts]
     return "### Bars\n\n" + _table(["bar", "kind", "figure", "compared with", "ratio", "at most", "reached"], rows)
 
@@ -90,6 +119,7 @@ def markdown(results, verdicts):
         if results.kinds(scenario):
             text += _by_size(results, scenario, title)
     text += _by_scenario(results, CROWDS, "Broadcast and TCP")
+    text += _neighbour(results)
     text += _creation(results)
     for failure in results.failed:
         text += f"**Failed:** {failure['failed']}: {failure['reason']}\n\n"
