@@ -10,13 +10,15 @@ import os
 import struct
 import sys
 
-from . import bpf, ovs
+from . import bpf, family, ovs
 from .shell import have_module, ip_batch, ip_json, modprobe, run, tool_batch
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib"))
 import rawnl  # pylint: disable=wrong-import-position
 
 LOWER = "wire0"
+# What is measured with large packets, by kinds that packets are compared with which are stored.
+LARGE = ("wire-child-1500", "wire-child-burst-1500")
 # An address of the world outside.
 OUTSIDE_MAC = "02:00:00:00:0f:0f"
 
@@ -47,7 +49,8 @@ class Kind:
     # Has it no hook on any device's way out? Those that have are measured last.
     hookless = True
     # The scenarios that make sense for it.
-    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "child-child", "child-wire", "host-wire", "broadcast", "tcp", "create", "neighbour")
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "child-child", "child-wire", "host-wire", "broadcast", "tcp",
+                 "create", "neighbour")
     # One child sends, any other receives (a switch); else child i has a twin of its own (a cable).
     switch = True
 
@@ -89,6 +92,7 @@ class Kind:
 class Macvlan(Kind):
     name = "macvlan"
     modules = ("macvlan",)
+    scenarios = Kind.scenarios + LARGE
 
     def line(self, i, ns):
         return f"link add link {LOWER} name c{i} address {mac(i)} {_in(ns)}type macvlan mode bridge"
@@ -98,6 +102,7 @@ class Ipvlan(Kind):
     """Finds its children by IP address; all have the lower's MAC address."""
     name = "ipvlan"
     modules = ("ipvlan",)
+    scenarios = Kind.scenarios + LARGE
 
     def line(self, i, ns):
         return f"link add link {LOWER} name c{i} {_in(ns)}type ipvlan mode l2 bridge"
@@ -116,6 +121,7 @@ class Vnic(Kind):
     """
     name = "vnic"
     options = "host off poll inline"
+    scenarios = Kind.scenarios + LARGE + ("flows",)
 
     def load(self):
         have_module(os.environ["VNIC_KO"])
@@ -129,13 +135,14 @@ class VnicHost(Vnic):
     name = "vnic+host"
     hookless = False
     options = "host on poll inline"
+    scenarios = Kind.scenarios
 
 
 class VnicRing(Vnic):
     """Frames from the wire by rings."""
     name = "vnic+ring"
     options = "host off poll ring"
-    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "broadcast", "neighbour")
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", *LARGE, "broadcast", "neighbour")
 
 
 class VnicAuto(Vnic):
@@ -195,6 +202,32 @@ class VnicManyMasks(VnicFlow):
     """As many masks as there can be."""
     name = "vnic+64masks"
     flows, masks = 64, 64
+
+
+class VnicPool(Vnic):
+    """In a pool: all frames by rings, each stored in the pool's memory."""
+    name = "vnic+pool"
+    options = "host off"
+    # Its rings have a part of the pool each.
+    limit = 1
+    scenarios = ("wire-child", "wire-child-burst", "wire-child-1500", "wire-child-burst-1500", "child-child", "tcp", "neighbour")
+    POOL, BYTES = "bench", 64 << 20
+
+    def prepare(self):
+        family.host().do("pool-add", {"name": self.POOL, "limit": self.BYTES})
+        self.members = []
+
+    def reachable(self, ids, ns=None):
+        ids_of = family.numbers()
+        members = [ids_of[f"c{i}"] for i in ids]
+        for number in members:
+            family.host().do("vnic-set", {"id": number, "pool": self.POOL})
+        self.members += members
+
+    def close(self):
+        for number in self.members:
+            family.host().do("vnic-set", {"id": number, "pool": ""})
+        family.host().do("pool-del", {"name": self.POOL})
 
 
 class VnicStub(Vnic):
@@ -358,4 +391,4 @@ class OpenVswitch(Kind):
 
 # In the order in which they are measured: every peer before the first VNIC with a hook on the lower.
 KINDS = {kind.name: kind for kind in (Veth, Netkit, NetkitRedirect, Macvlan, Ipvlan, Bridge, OpenVswitch,
-                                      Vnic, VnicRing, VnicAuto, VnicFlow, VnicFlows, VnicManyFlows, VnicManyMasks, VnicStub, VnicHost)}
+                                      Vnic, VnicRing, VnicAuto, VnicPool, VnicFlow, VnicFlows, VnicManyFlows, VnicManyMasks, VnicStub, VnicHost)}

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """The scenarios of single packets: who sends, from where, to whom, and what one packet costs."""
 
+import contextlib
 from dataclasses import dataclass
 
 from . import kinds, pktgen, result, world
+from .profile import profile
 from .shell import Failed, ip_batch
 
 OUTSIDE = {"mac": kinds.OUTSIDE_MAC, "ip": "10.127.0.1"}
@@ -15,6 +17,8 @@ class Options:
     count: int = 10000
     targets: int = 8
     shared: bool = False
+    # Says where the instructions go; the figures are of no use then.
+    profile: bool = False
 
 
 @dataclass
@@ -25,18 +29,24 @@ class Sender:
     mode: str = "start_xmit"
     delay: int = 0
     burst: int = 1
+    size: int = 60
 
 
-def _warm(options):
-    return max(500, options.count // 10)
+def _counts(options, sender):
+    """Packets to warm up, and those that are measured; whole bursts of them."""
+    return [-(-count // sender.burst) * sender.burst for count in (max(500, options.count // 10), options.count)]
 
 
 def once(options, sender, to):
     """Instructions per packet to one receiver, after some packets that warm up."""
-    flow = pktgen.Flow(sender.dev, to["mac"], to["ip"], _warm(options), sender.mode, options.shared or sender.burst > 1, delay=sender.delay, burst=sender.burst)
+    warm, count = _counts(options, sender)
+    flow = pktgen.Flow(sender.dev, to["mac"], to["ip"], warm, sender.mode, options.shared or sender.burst > 1,
+                       sender.size, sender.delay, sender.burst)
     pktgen.send([flow], sender.ns)
-    flow.count = options.count
-    sent = pktgen.send([flow], sender.ns)[0]
+    flow.count = count
+    watch = profile(f"{sender.dev} to {to['ip']}, {flow.size} bytes", count) if options.profile else contextlib.nullcontext()
+    with watch:
+        sent = pktgen.send([flow], sender.ns)[0]
     # Given to the receive path, what the receiver drops is an error; that it arrived is counted there.
     if sent.errors and sender.mode != "netif_receive":
         raise Failed(f"{sender.dev} → {to['mac']}: {sent.errors} errors")
@@ -51,7 +61,7 @@ def measure(topology, options, routes, received):
     rounds = max(1, 3 // len(routes))
     before = received()
     each = [min(once(options, sender, to).ns_each for _ in range(rounds)) for sender, to in routes]
-    expected = rounds * len(routes) * (options.count + _warm(options))
+    expected = rounds * sum(sum(_counts(options, sender)) for sender, _ in routes)
     arrived = received() - before
     if not expected <= arrived <= expected + topology.strays:
         raise Failed(f"{routes[0][0].dev}: {arrived} of {expected} packets arrived")
@@ -78,6 +88,16 @@ def wire_child_burst(topology, options):
     return _to_children(topology, options, lambda i: Sender("wire0", None, "netif_receive", burst=32))
 
 
+def wire_child_large(topology, options):
+    """From the wire to a child, packets of 1,500 bytes."""
+    return _to_children(topology, options, lambda i: Sender("wire1", "out", size=1500))
+
+
+def wire_child_burst_large(topology, options):
+    """The same, 32 at once."""
+    return _to_children(topology, options, lambda i: Sender("wire0", None, "netif_receive", burst=32, size=1500))
+
+
 def child_child(topology, options):
     """From a child to another child of the same lower device."""
     topology.add_sender()
@@ -102,6 +122,7 @@ def host_wire(topology, options):
 
 # What one topology with n children is asked, in this order: c0 exists from child-child on.
 SCENARIOS = {"wire-child": wire_child, "wire-child-slow": wire_child_slow, "wire-child-burst": wire_child_burst,
+             "wire-child-1500": wire_child_large, "wire-child-burst-1500": wire_child_burst_large,
              "child-child": child_child, "child-wire": child_wire, "host-wire": host_wire}
 
 
