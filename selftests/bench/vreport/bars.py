@@ -50,6 +50,29 @@ def _against_one(results, bar, scenario, kind, size, factor):
     return Verdict(bar, kind, own, one, factor) if own and one else None
 
 
+def _beyond(results, bar, scenario, kind, peer, factor, more=0.0):
+    """At most `factor` times what a peer has, and `more`."""
+    own, theirs = results.any(scenario, kind), results.any(scenario, peer)
+    return Verdict(bar, kind, own, factor * theirs + more, 1) if own and theirs else None
+
+
+def _pool(results):
+    """What storing may cost: beyond that of a macvlan, which stores nothing."""
+    kind, large = "vnic+pool", 1500
+    yield _beyond(results, "pool, 60 bytes: at most 1.35 × macvlan", "wire-child", kind, "macvlan", 1.35)
+    yield _beyond(results, "pool, 60 bytes, 32 in a poll: at most 1.15 × macvlan", "wire-child-burst", kind, "macvlan", 1.15)
+    for scenario, poll in (("wire-child-1500", ""), ("wire-child-burst-1500", ", 32 in a poll")):
+        yield _beyond(results, f"pool, 1,500 bytes{poll}: at most 1.35 × macvlan + 1.1 a byte", scenario, kind, "macvlan", 1.35, 1.1 * large)
+    yield _beyond(results, "pool, local TCP: at most 1.2 a byte more than without", "tcp", kind, "vnic", 1, 1.2)
+
+
+def _flows(results, kind):
+    for case in ("missed", "found"):
+        many, few = (results.any(f"flows-{name}-{case}", kind) for name in ("many", "one-each"))
+        if many and few:
+            yield Verdict(f"flows, the packet is {case}: 10,000 at most 1.10 × one a mask", kind, many, few, 1.1)
+
+
 def _neighbour(results, kind):
     """A neighbour is flooded: nothing is lost, and no packet waits longer than for one poll budget."""
     def figure(case, name):
@@ -85,6 +108,8 @@ def check(results):
             _against(results, "creating: time at most macvlan's", "create-time", kind, "macvlan", 1),
             _against(results, "creating: memory at most macvlan's", "create-held", kind, "macvlan", 1 + MEMORY_RESOLUTION),
             _against(results, "creating: per-CPU memory at most macvlan's", "create-percpu", kind, "macvlan", 1)]
+    verdicts += _pool(results)
+    verdicts += _flows(results, "vnic")
     for kind in PROTECTED:
         verdicts += _neighbour(results, kind)
     return [verdict for verdict in verdicts if verdict]

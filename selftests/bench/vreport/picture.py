@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .bars import PROTECTED
 from .svg import Canvas
-from .table import number, short
+from .table import PROTECTION, number, short
 
 WIDTH, LEFT, RIGHT = 980, 130, 90
 BAR, GAP, GROUP = 13, 2, 9
@@ -145,9 +145,28 @@ def _neighbour(results):
             ("tcp", "Noisy neighbour: the victim's TCP connection", [], False),
             ("p50", "Noisy neighbour: half of the victim's packets arrive within", [], True),
             ("p99", "Noisy neighbour: 99 % of the victim's packets arrive within", bar, True)):
-        groups = {kind: [results.any(f"neighbour-{case}-{name}", kind) for case in ("quiet", "flooded")] for kind in kinds}
+        groups = {PROTECTION.get(kind, kind): [results.any(f"neighbour-{case}-{name}", kind) for case in ("quiet", "flooded")] for kind in kinds}
         if kinds and any(max(group) for group in groups.values()):
             yield Panel(title, results.unit(f"neighbour-flooded-{name}"), ["alone", "neighbour flooded"], groups, marks, logarithmic, short)
+
+
+def _sizes_and_polls(results):
+    """One child, packets of 60 and 1,500 bytes, alone and 32 in a poll: what storing them costs."""
+    kinds = results.kinds("wire-child-1500")
+    scenarios = ("wire-child", "wire-child-burst", "wire-child-1500", "wire-child-burst-1500")
+    if kinds:
+        yield Panel("From the wire to a child: alone, and 32 in a poll", results.unit("wire-child-1500"),
+                    ["60 bytes", "60, 32 in a poll", "1,500 bytes", "1,500, 32 in a poll"],
+                    {kind: [results.any(scenario, kind) for scenario in scenarios] for kind in kinds})
+
+
+def _flows(results):
+    for kind in results.kinds("flows-none"):
+        def figures(name, kind=kind):
+            return [results.any(f"flows-{name}-{case}", kind) for case in ("missed", "found")]
+        yield Panel("From the wire to a child with flows, which have 16 masks", results.unit("flows-none"), ["packet of none", "packet of a flow"],
+                    {f"{kind}, no flow": [results.any("flows-none", kind), None], f"{kind}, 16 flows": figures("one-each"),
+                     f"{kind}, 10,000": figures("many")})
 
 
 def panels(results):
@@ -160,6 +179,8 @@ def panels(results):
     for scenario, title, marked in wanted:
         if results.kinds(scenario):
             yield _sized(results, scenario, title, marked)
+    yield from _sizes_and_polls(results)
+    yield from _flows(results)
     kinds = results.kinds("broadcast-delivered")
     if kinds:
         yield Panel("One broadcast from the wire for 100 children", "instructions per packet",

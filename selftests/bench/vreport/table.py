@@ -6,6 +6,8 @@ PACKETS = {
     "wire-child": "wire → child",
     "wire-child-slow": "wire → child, 10,000 packets a second",
     "wire-child-burst": "wire → child, 32 in a poll",
+    "wire-child-1500": "wire → child, 1,500 bytes",
+    "wire-child-burst-1500": "wire → child, 1,500 bytes, 32 in a poll",
     "child-child": "child → child",
     "child-wire": "child → wire",
     "host-wire": "host → wire",
@@ -20,10 +22,17 @@ CREATION = {
     "create-held": "memory: created", "up-held": "memory: up", "up-objects": "of it slab objects",
     "create-percpu": "per-CPU memory: created", "up-percpu": "per-CPU memory: brought up",
 }
+FLOWS = {
+    "flows-none": "no flows",
+    "flows-one-each-missed": "one for each of 16 masks, the packet of none", "flows-many-missed": "10,000 of these masks, the packet of none",
+    "flows-one-each-found": "one for each, the packet of one", "flows-many-found": "10,000, the packet of one",
+}
 NEIGHBOUR = {
     "received": "packets that arrive", "lost": "lost", "p50": "latency p50", "p99": "p99", "most": "longest",
     "tcp": "TCP", "again": "TCP sent again", "missed": "lost by the NIC", "flood": "of the flood up to the neighbour's socket",
 }
+# Kinds by how they protect from neighbours.
+PROTECTION = {"vnic": "vnic poll inline", "vnic+ring": "vnic poll ring", "vnic+auto": "vnic (default)", "vnic+pool": "vnic in a pool"}
 
 
 def number(value):
@@ -83,7 +92,7 @@ def _neighbour(results):
         return ""
     load = {name: results.any(f"neighbour-load-{name}", "none") for name in ("socket", "poll", "gap", "budget")}
     heads = [f"{text} ({results.unit(f'neighbour-flooded-{name}')})" for name, text in NEIGHBOUR.items()]
-    rows = [[f"{kind}, {case}"] + [short(results.any(f"neighbour-{case}-{name}", kind)) for name in NEIGHBOUR]
+    rows = [[f"{PROTECTION.get(kind, kind)}, {case}"] + [short(results.any(f"neighbour-{case}-{name}", kind)) for name in NEIGHBOUR]
             for kind in kinds for case in ("quiet", "flooded")]
     return "### Noisy neighbour\n\n" + _table(["kind"] + heads, rows) + (
         f"The flood: a frame each {number(load['gap'])} virtual ns. Without children a frame takes {number(load['socket'])} up to a socket, "
@@ -119,6 +128,7 @@ def markdown(results, verdicts):
         if results.kinds(scenario):
             text += _by_size(results, scenario, title)
     text += _by_scenario(results, CROWDS, "Broadcast and TCP")
+    text += _by_scenario(results, FLOWS, "Flows of a VNIC, wire → child")
     text += _neighbour(results)
     text += _creation(results)
     for failure in results.failed:
