@@ -170,6 +170,7 @@ void vnic_page_put(struct page *page, u32 refs);
 u64 vnic_now(void);
 u32 vnic_cpu_count(void);
 u64 vnic_total_pages(void);
+bool vnic_skb_move(struct sk_buff *skb, void *slot);
 struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 			       struct page *const *pages);
 struct sk_buff *vnic_skb_cut(struct sk_buff *skb);

@@ -588,16 +588,16 @@ impl Cache {
         {
             return Stored::NoPages(skb);
         }
-        self.fill(skb, parts)
+        match parts.frags {
+            0 => self.fill(skb, parts.linear, &[], PageList::new()),
+            _ => self.fill_large(skb, parts),
+        }
     }
 
-    /// Copies a packet; there are pages enough.
-    fn fill(&mut self, skb: Skb, parts: Layout) -> Stored {
+    /// Stores a packet that has no room in one slot; there are pages enough.
+    #[inline(never)]
+    fn fill_large(&mut self, skb: Skb, parts: Layout) -> Stored {
         let mut pages = [ptr::null_mut(); MAX_FRAGS as usize];
-        let second = self.half.is_some();
-        let Some(head) = self.half.take().or_else(|| self.ready.pop()) else {
-            return Stored::NoPages(skb);
-        };
         let mut taken = PageList::new();
         for place in pages.iter_mut().take(parts.frags as usize) {
             let Some(page) = self.ready.pop() else { break };
@@ -605,26 +605,44 @@ impl Cache {
             page.give_ref();
             taken.push(page);
         }
-        head.give_ref();
-        // SAFETY: In NAPI; half a page that nobody else uses, and pages enough for what is not linear,
-        // with a reference on each. It consumes the packet unless it returns null.
-        let (raw, copy) = unsafe {
-            let raw = skb.into_raw();
-            let slot = head.half(second).cast();
-            let copy = bindings::vnic_skb_store(raw, slot, parts.linear, pages.as_ptr());
-            (raw, copy)
+        self.fill(skb, parts.linear, &pages, taken)
+    }
+
+    /// Stores a packet: its first `linear` bytes in a slot, which there is, the rest in `pages`, which are
+    /// those that were `taken`.
+    #[inline(always)]
+    fn fill(
+        &mut self,
+        skb: Skb,
+        linear: u32,
+        pages: &[*mut bindings::page],
+        mut taken: PageList,
+    ) -> Stored {
+        let second = self.half.is_some();
+        let Some(head) = self.half.take().or_else(|| self.ready.pop()) else {
+            self.untake(taken);
+            return Stored::NoPages(skb);
         };
-        if copy.is_null() {
+        head.give_ref();
+        let slot = head.half(second).cast();
+        let raw = skb.into_raw();
+        // SAFETY: In NAPI; half a page that nobody else uses, with a reference on it, and a packet that is
+        // ours, without need for pages.
+        let moved = pages.is_empty() && unsafe { bindings::vnic_skb_move(raw, slot) };
+        let stored = match moved {
+            true => raw,
+            // SAFETY: As above, and pages enough for what is not linear, with a reference on each. It
+            // consumes the packet unless it returns null.
+            false => unsafe { bindings::vnic_skb_store(raw, slot, linear, pages.as_ptr()) },
+        };
+        if stored.is_null() {
             head.take_ref();
             // What was half full stays so; a new one is ready again.
             match second {
                 true => self.half = Some(head),
                 false => self.ready.push(head),
             }
-            while let Some(page) = taken.pop() {
-                page.take_ref();
-                self.ready.push(page);
-            }
+            self.untake(taken);
             // SAFETY: Not consumed, so still ours.
             return Stored::NoMemory(unsafe { Skb::from_raw(NonNull::new_unchecked(raw)) });
         }
@@ -633,10 +651,18 @@ impl Cache {
             false => self.half = Some(head),
         }
         self.spent.append(&mut taken);
-        match kernel::error::from_err_ptr(copy) {
-            // SAFETY: The copy, ours; not null.
-            Ok(copy) => Stored::Done(unsafe { Skb::from_raw(NonNull::new_unchecked(copy)) }),
+        match kernel::error::from_err_ptr(stored) {
+            // SAFETY: The packet that is stored, ours; not null.
+            Ok(stored) => Stored::Done(unsafe { Skb::from_raw(NonNull::new_unchecked(stored)) }),
             Err(_) => Stored::Unreadable,
+        }
+    }
+
+    /// Pages whose references were given to a packet that was not made.
+    fn untake(&mut self, mut taken: PageList) {
+        while let Some(page) = taken.pop() {
+            page.take_ref();
+            self.ready.push(page);
         }
     }
 

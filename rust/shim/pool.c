@@ -3,6 +3,7 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/skbuff.h>
+#include <linux/skbuff_ref.h>
 #include <linux/workqueue.h>
 #include <net/gso.h>
 #include <vnic_shim.h>
@@ -63,6 +64,96 @@ u64 vnic_total_pages(void)
 	return totalram_pages();
 }
 
+/* Bytes of the slot in front of the packet, if @mac of them are its Ethernet header. */
+static __always_inline u32 vnic_slot_headroom(u32 mac)
+{
+	BUILD_BUG_ON(NET_SKB_PAD + NET_IP_ALIGN + VNIC_SLOT_MAC +
+		     VNIC_SLOT_DATA > SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
+	return NET_SKB_PAD + NET_IP_ALIGN + mac;
+}
+
+/* How much in front of the packet is its Ethernet header. */
+static __always_inline u32 vnic_slot_mac(const struct sk_buff *skb)
+{
+	u32 mac = skb->data - skb_mac_header(skb);
+
+	return min3(mac, VNIC_SLOT_MAC, skb_headroom(skb));
+}
+
+/*
+ * Whether a packet is but its sk_buff and one piece of memory, so that the
+ * sk_buff can go on with another. One of a pair would keep the other half.
+ */
+static __always_inline bool vnic_skb_is_simple(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+
+	return !skb->data_len && !info->nr_frags && !info->frag_list &&
+	       !info->flags && skb->fclone == SKB_FCLONE_UNAVAILABLE;
+}
+
+/* Gives up the memory of a simple packet; follows skb_release_data(). */
+static __always_inline void vnic_skb_leave_head(struct sk_buff *skb)
+{
+	if (!skb_data_unref(skb, skb_shinfo(skb)))
+		return;
+	if (!skb->head_frag)
+		kfree(skb->head);
+	else if (!skb->pp_recycle ||
+		 !napi_pp_put_page(page_to_netmem(virt_to_page(skb->head))))
+		skb_free_frag(skb->head);
+}
+
+/**
+ * vnic_skb_move - have a packet in received form in other memory
+ * @skb: packet, of one owner, not more than VNIC_SLOT_DATA bytes
+ * @slot: VNIC_SLOT_SIZE bytes; a reference on their page becomes the packet's
+ *
+ * NAPI only; follows pskb_expand_head(). To make an sk_buff, and to free
+ * one, costs more than all the rest. Return: whether it was possible; if not,
+ * nothing changed.
+ */
+bool vnic_skb_move(struct sk_buff *skb, void *slot)
+{
+	u32 mac, headroom, moved;
+	struct skb_shared_info *info;
+	const unsigned char *from;
+
+	if (unlikely(!vnic_skb_is_simple(skb)))
+		return false;
+	mac = vnic_slot_mac(skb);
+	headroom = vnic_slot_headroom(mac);
+	moved = headroom - skb_headroom(skb);
+	from = skb->data - mac;
+	memcpy(slot + headroom - mac, from, mac + skb->len);
+	info = slot + SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE);
+	memset(info, 0, offsetof(struct skb_shared_info, dataref));
+	atomic_set(&info->dataref, 1);
+	info->gso_size = skb_shinfo(skb)->gso_size;
+	info->gso_segs = skb_shinfo(skb)->gso_segs;
+	info->gso_type = skb_shinfo(skb)->gso_type;
+	info->hwtstamps = skb_shinfo(skb)->hwtstamps;
+	/* Whoever is charged is charged for what is given up. */
+	skb_orphan(skb);
+	vnic_skb_leave_head(skb);
+
+	skb->head = slot;
+	skb->data = slot + headroom;
+	skb_set_end_offset(skb, SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
+	skb_set_tail_pointer(skb, skb->len);
+	skb_headers_offset_update(skb, moved);
+	skb->truesize = SKB_TRUESIZE(SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
+	skb->head_frag = 1;
+	skb->pp_recycle = 0;
+	skb->pfmemalloc = 0;
+	skb->cloned = 0;
+	skb->nohdr = 0;
+	skb->hdr_len = 0;
+	/* Deferred frees come back to where the page is looked at again. */
+	skb->alloc_cpu = raw_smp_processor_id();
+	return true;
+}
+
 /**
  * vnic_skb_store - copy a packet in received form into other memory
  * @skb: packet; consumed if the return value is not NULL
@@ -79,20 +170,16 @@ u64 vnic_total_pages(void)
 struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 			       struct page *const *pages)
 {
-	u32 mac = skb->data - skb_mac_header(skb);
+	u32 mac = vnic_slot_mac(skb);
 	u32 size = linear;
 	struct sk_buff *copy;
 	u32 off, i;
 	int err;
 
-	BUILD_BUG_ON(NET_SKB_PAD + NET_IP_ALIGN + VNIC_SLOT_MAC +
-		     VNIC_SLOT_DATA > SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
 	copy = napi_build_skb(slot, VNIC_SLOT_SIZE);
 	if (unlikely(!copy))
 		return NULL;
-	/* What is in front is the Ethernet header. */
-	mac = min3(mac, VNIC_SLOT_MAC, skb_headroom(skb));
-	skb_reserve(copy, NET_SKB_PAD + NET_IP_ALIGN + mac);
+	skb_reserve(copy, vnic_slot_headroom(mac));
 	skb_copy_header(copy, skb);
 	*skb_hwtstamps(copy) = *skb_hwtstamps(skb);
 	err = skb_copy_bits(skb, -(int)mac, copy->data - mac, mac + size);
