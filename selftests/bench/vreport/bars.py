@@ -53,7 +53,9 @@ def _against_one(results, bar, scenario, kind, size, factor):
 def _beyond(results, bar, scenario, kind, peer, factor, more=0.0):
     """At most `factor` times what a peer has, and `more`."""
     own, theirs = results.any(scenario, kind), results.any(scenario, peer)
-    return Verdict(bar, kind, own, factor * theirs + more, 1) if own and theirs else None
+    if not own or not theirs:
+        return None
+    return Verdict(bar, kind, own, factor * theirs + more, 1) if more else Verdict(bar, kind, own, theirs, factor)
 
 
 def _pool(results):
