@@ -42,8 +42,9 @@ void vnic_ring_call(struct vnic_ring *ring)
 void vnic_ring_place(struct vnic_ring *ring, int cpu)
 {
 	if (cpu >= 0)
-		ring->placed = true;
+		ring->called = true;
 	WRITE_ONCE(ring->cpu, cpu);
+	WRITE_ONCE(ring->placed, cpu >= 0);
 }
 
 /* Memory for @count rings; nobody polls them yet. Process context. */
@@ -125,7 +126,7 @@ unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring)
 	hrtimer_cancel(&ring->wake);
 	/* Not before: the poll would mistake the mark for a frame. */
 	waiting = xchg(&ring->waiting.first, VNIC_RING_CLOSED);
-	if (ring->placed) {
+	if (ring->called) {
 		/* Who pushed before may call yet; then calls have their turn. */
 		synchronize_net();
 		kick_all_cpus_sync();
@@ -176,7 +177,8 @@ static bool vnic_ring_spreads(const struct vnic_ring *ring)
  * or in another CPU's backlog, where they can be for a while after RPS was
  * switched off.
  */
-static void vnic_ring_emptied(struct vnic_ring *ring)
+static __always_inline void vnic_ring_emptied(struct vnic_ring *ring,
+					       bool merging)
 {
 	if (unlikely(vnic_ring_spreads(ring))) {
 		ring->spread_at = jiffies | 1;
@@ -187,7 +189,7 @@ static void vnic_ring_emptied(struct vnic_ring *ring)
 			return;
 		ring->spread_at = 0;
 	}
-	if (!ring->napi.gro.bitmask)
+	if (!merging)
 		smp_store_release(&ring->delivered, (u32)ring->taken);
 }
 
@@ -304,10 +306,14 @@ static noinline struct sk_buff *vnic_ring_admit(struct vnic_ring *ring,
 	return wait ? NULL : admitted;
 }
 
-/* Gives frames of a ring to the stack. */
-static int vnic_ring_poll(struct napi_struct *napi, int budget)
+/*
+ * Gives frames of a ring to the stack. What only a ring with a gate does is not
+ * in the way of others.
+ */
+static __always_inline int vnic_ring_serve(struct vnic_ring *ring, int budget,
+					   bool gated)
 {
-	struct vnic_ring *ring = container_of(napi, struct vnic_ring, napi);
+	struct napi_struct *napi = &ring->napi;
 	bool stopped = false;
 	struct sk_buff *skb;
 	int done = 0;
@@ -321,13 +327,13 @@ static int vnic_ring_poll(struct napi_struct *napi, int budget)
 		ring->polled = skb->next;
 		skb_mark_not_on_list(skb);
 		amount = vnic_ring_amount(skb);
-		if (unlikely(ring->gate)) {
+		if (gated) {
 			skb = vnic_ring_admit(ring, skb, &stopped);
 			if (stopped)
 				break;
 		}
 		smp_store_release(&ring->taken, ring->taken + amount);
-		if (unlikely(!skb)) {
+		if (gated && unlikely(!skb)) {
 			done++;
 			continue;
 		}
@@ -342,12 +348,26 @@ static int vnic_ring_poll(struct napi_struct *napi, int budget)
 	}
 	ring->packets += done;
 	if (done < budget) {
-		if (likely(!stopped))
-			vnic_ring_emptied(ring);
+		bool merging = napi->gro.bitmask;
+
+		if (!gated || likely(!stopped))
+			vnic_ring_emptied(ring, merging);
 		/* What asks for no interrupt has none to defer. */
-		napi_complete_done(napi, napi->gro.bitmask ? done : 0);
+		napi_complete_done(napi, unlikely(merging) ? done : 0);
 	}
 	return done;
+}
+
+static int vnic_ring_poll(struct napi_struct *napi, int budget)
+{
+	return vnic_ring_serve(container_of(napi, struct vnic_ring, napi),
+			       budget, false);
+}
+
+static int vnic_ring_poll_gated(struct napi_struct *napi, int budget)
+{
+	return vnic_ring_serve(container_of(napi, struct vnic_ring, napi),
+			       budget, true);
 }
 
 /*
@@ -359,7 +379,9 @@ void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate)
 	ring->gate = gate;
 	hrtimer_setup(&ring->wake, vnic_ring_wake, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_REL_PINNED_SOFT);
-	netif_napi_add_config(dev, &ring->napi, vnic_ring_poll, ring->index);
+	netif_napi_add_config(dev, &ring->napi,
+			      gate ? vnic_ring_poll_gated : vnic_ring_poll,
+			      ring->index);
 	ring->napi.weight = ring->weight;
 	/* Packets of the ring that was there before may still be on their way. */
 	if (vnic_ring_spreads(ring))
@@ -384,6 +406,7 @@ void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate)
 	hrtimer_cancel(&ring->wake);
 	old = ring->gate;
 	ring->gate = gate;
+	ring->napi.poll = gate ? vnic_ring_poll_gated : vnic_ring_poll;
 	WRITE_ONCE(ring->pause, VNIC_RING_POLLED);
 	napi_enable(&ring->napi);
 	/* For what waits, and what comes while nobody asks for polls. */

@@ -34,7 +34,13 @@ struct vnic_ring {
 	u16 index;
 	u16 count;		/* of the VNIC's rings, which are one array */
 	bool merge;		/* whether the lower device merges nothing */
-	u8 pause;		/* enum vnic_ring_pause, by the poll */
+	union {
+		struct {
+			u8 pause;	/* enum vnic_ring_pause, by the poll */
+			bool placed;	/* whether it has a CPU of its own */
+		};
+		u16 special;	/* both, of which most rings have neither */
+	};
 
 	/* The poll's; the rest reads. */
 	struct sk_buff *polled ____cacheline_aligned_in_smp;
@@ -53,7 +59,7 @@ struct vnic_ring {
 	struct hrtimer wake;	/* ends a pause */
 	call_single_data_t call;	/* has it polled on its CPU */
 	unsigned long calls;	/* bit 0: `call` is under way */
-	bool placed;		/* there may have been calls */
+	bool called;		/* there may have been calls */
 	struct napi_struct napi;
 };
 
@@ -97,15 +103,6 @@ static noinline bool vnic_ring_full(struct vnic_ring *ring)
 
 void vnic_ring_call(struct vnic_ring *ring);
 
-/* Has a ring polled. */
-static __always_inline void vnic_ring_schedule(struct vnic_ring *ring)
-{
-	if (likely(READ_ONCE(ring->cpu) < 0))
-		napi_schedule(&ring->napi);
-	else
-		vnic_ring_call(ring);
-}
-
 /* A frame was dropped for want of room. */
 static noinline void vnic_ring_overflow(struct vnic_ring *ring)
 {
@@ -140,7 +137,8 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	if (ring->count > 1)
 		skb_record_rx_queue(skb, ring->index);
 	/* A receiver that does not read must not hold the sender's socket. */
-	if (unlikely(READ_ONCE(ring->pause) == VNIC_RING_PARKED))
+	if (unlikely(READ_ONCE(ring->special)) &&
+	    READ_ONCE(ring->pause) == VNIC_RING_PARKED)
 		skb_orphan(skb);
 	old = READ_ONCE(ring->waiting.first);
 	do {
@@ -153,8 +151,12 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	 * pause the timer does; `pause` is read after the frame is there, as
 	 * vnic_ring_go_on() looks for frames after `pause` was written.
 	 */
-	if (!old && likely(READ_ONCE(ring->pause) == VNIC_RING_POLLED))
-		vnic_ring_schedule(ring);
+	if (old)
+		return true;
+	if (likely(!READ_ONCE(ring->special)))
+		napi_schedule(&ring->napi);
+	else if (READ_ONCE(ring->pause) == VNIC_RING_POLLED)
+		vnic_ring_call(ring);
 	return true;
 
 refuse:
