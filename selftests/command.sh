@@ -390,7 +390,7 @@ t_document() {
 	world
 	host policy add web/eth0 owner mtu 1280-1450
 	host policy add --link nic0 user 4000000001 vnics quota 4
-	host set db/eth0 mtu 1400 poll ring ring-size 2048 up
+	host set db/eth0 mtu 1400 poll ring ring-size 2048 cpus 0 hw-rings auto up
 	host set web/eth0 mtu 1450
 	host export "$text"
 	cat "$text"
@@ -402,13 +402,13 @@ t_document() {
 	same 0 "$(host show -j | jq length)" 'nothing was done'
 	host apply "$text"
 	host export | cmp - "$text"
-	same '02\:00\:00\:00\:00\:02:1400:up:ring:2048' "$(host show -po address,mtu,state,poll,ring_size db/eth0)" 'one that came back'
+	same '02\:00\:00\:00\:00\:02:1400:up:ring:2048:0:auto' "$(host show -po address,mtu,state,poll,ring_size,cpus,hw_rings db/eth0)" 'one that came back'
 	# Changes, and what is not named.
 	vnic host stub0 v1 host
 	host set web/eth0 down mtu 1300
 	same "~ vnic web/eth0 mtu 1500, was mtu 1300" "$(host apply <(printf '[[link]]\nname = "nic0"\npolicies = ["user 4000000001 vnics quota 4"]\n[[vnic]]\nlink = "nic0"\nname = "eth0"\nnetns = "web"\nvlan = 10\nmtu = 1500\npolicies = ["owner mtu 1280-1450"]\n'))" 'a change'
-	host set web/eth0 poll ring ring-size 64
-	same '~ vnic web/eth0 mtu 1450 poll auto ring-size 1024, was mtu 1500 poll ring ring-size 64' "$(host apply "$text")" 'rings too'
+	host set web/eth0 poll ring ring-size 64 cpus 0 hw-rings auto
+	same '~ vnic web/eth0 mtu 1450 poll auto ring-size 1024 cpus any hw-rings off, was mtu 1500 poll ring ring-size 64 cpus 0 hw-rings auto' "$(host apply "$text")" 'rings too'
 	host apply --prune "$text"
 	refused 'no VNIC v1' host show v1
 	# All of it or nothing, made devices too.
