@@ -78,11 +78,9 @@ class World:
         self.ids = {vnic["ifname"]: vnic["id"] for vnic in self.host.dump("vnic-get", {})}
         self.fds = {name: netns_fd(name) for name in self.where}
         self.sockets = []
-        self.pools = []
 
     def pool(self, name="p", limit=8 * MB, **more):
         self.host.do("pool-add", {"name": name, "limit": limit, **more})
-        self.pools.append(name)
 
     def bind(self, dev="v1", pool="p"):
         self.host.do("vnic-set", {"id": self.ids[dev], "pool": pool})
@@ -153,13 +151,15 @@ class World:
         for name in self.where:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         until("the wire gone", lambda: "wire0" not in os.listdir("/sys/class/net"))
-        for name in self.pools:
-            try:
-                self.host.do("pool-del", {"name": name})
-            except Exception:  # pylint: disable=broad-exception-caught
-                pass
-        self.pools = []
+        # A VNIC is in its pool until nobody refers to it any more.
+        until("the pools gone", self.without_pools, 20)
         self.host.close()
+
+    def without_pools(self):
+        for pool in self.host.dump("pool-get", {}):
+            if "name" in pool and pool["vnics"] == 0:
+                self.host.do("pool-del", {"name": pool["name"]})
+        return len(self.host.dump("pool-get", {})) == 1
 
 
 def drain(sock):
@@ -352,7 +352,6 @@ def unread(world):
         receiver.close()
         world.bind(pool="")
         world.host.do("pool-del", {"name": "p"})
-        world.pools.remove("p")
         same(0, world.host.do("pool-get", {"host": True})["draining"], "nothing drains")
 
 
@@ -785,7 +784,6 @@ def deleted(world):
     held = world.state()["used"]
     same(True, held > MB, f"{held} bytes are held")
     world.host.do("pool-del", {"name": "p"})
-    world.pools.remove("p")
     whole = world.host.do("pool-get", {"host": True})
     same(True, whole["draining"] > MB and whole["used"] == whole["draining"], f"draining: {whole}")
     world.pool("p", limit=MB)
@@ -822,7 +820,6 @@ def killed(world):
     for _ in range(4):
         world.flood(500, to="10.1.0.4")
     world.host.close()
-    world.pools = []
     run("rmmod", "vnic")
     same(True, drain(holder) > 500, "what was received is readable without the module")
     holder.close()
@@ -846,7 +843,6 @@ def unloaded(world):
     world.host.do("pool-del", {"name": "q"})
     same(True, world.state()["waiting"] > 0 and world.host.do("pool-get", {"host": True})["draining"] > 0, "parked and draining")
     world.host.close()
-    world.pools = []
     run("rmmod", "vnic")
     for sock in (first, second):
         same(True, drain(sock) > 300, "what was received is readable without the module")

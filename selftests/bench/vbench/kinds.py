@@ -7,14 +7,9 @@ names (None: the host's). The lower device, `wire0`, is in the host's.
 """
 
 import os
-import struct
-import sys
 
 from . import bpf, family, ovs
 from .shell import have_module, ip_batch, ip_json, modprobe, run, tool_batch
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib"))
-import rawnl  # pylint: disable=wrong-import-position
 
 LOWER = "wire0"
 # What is measured with large packets, by kinds that packets are compared with which are stored.
@@ -150,58 +145,6 @@ class VnicAuto(Vnic):
     name = "vnic+auto"
     options = "host off"
     scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "neighbour")
-
-
-class VnicFlow(Vnic):
-    """
-    Children with flows, all of rank 0, so that no mask is left out. A packet is of the first flow of the last mask: what pktgen sends, from
-    10.127.255.254, port 9. The others are of addresses from 128.0.0.0 on.
-    """
-    name = "vnic+flow"
-    flows, masks = 1, 1
-    limit = 1
-    scenarios = ("wire-child", "child-child")
-
-    def flow(self, vnic, number):
-        """A flow as attributes; the kinds of masks are prefixes of 17 to 32 bits, and other fields."""
-        row, mask = divmod(number, self.masks)
-        bits, other = 32 - mask % 16, mask // 16
-        first, matches = 0x0a7ffffe, not row and mask == self.masks - 1
-        address = (first if matches else (1 << 31) + (row << (32 - bits))) & 0xffffffff << 32 - bits
-        attributes = [rawnl.attr(rawnl.F_VNIC, vnic), rawnl.attr(rawnl.F_NAME, b"f%d\0" % number),
-                      rawnl.attr(rawnl.F_REMOTE_IP, struct.pack("!I", address)), rawnl.attr(rawnl.F_REMOTE_IP_LEN, bytes((bits,)))]
-        if other:
-            attributes.append(rawnl.attr(rawnl.F_PROTOCOL, b"\x11"))
-        if other & 2:
-            attributes.append(rawnl.attr(rawnl.F_LOCAL_PORT, struct.pack("H", 9)))
-        if other & 1 and other & 2:
-            attributes.append(rawnl.attr(rawnl.F_DSCP, b"\0"))
-        return rawnl.nest(rawnl.T_FLOW, *attributes)
-
-    def reachable(self, ids, ns=None):
-        numbers = {rawnl.text(vnic[rawnl.V_IFNAME]): vnic[rawnl.V_ID] for vnic in rawnl.shown(rawnl.VNIC_GET)}
-        for i in ids:
-            flows = [self.flow(numbers[f"c{i}"], number) for number in range(self.flows)]
-            for start in range(0, self.flows, 1000):
-                rawnl.do(rawnl.generic(rawnl.APPLY, *flows[start:start + 1000]))
-
-
-class VnicFlows(VnicFlow):
-    """A flow of each of 16 masks."""
-    name = "vnic+16flows"
-    flows, masks = 16, 16
-
-
-class VnicManyFlows(VnicFlow):
-    """Ten thousand of them."""
-    name = "vnic+10000flows"
-    flows, masks = 10000, 16
-
-
-class VnicManyMasks(VnicFlow):
-    """As many masks as there can be."""
-    name = "vnic+64masks"
-    flows, masks = 64, 64
 
 
 class VnicPool(Vnic):
@@ -391,4 +334,4 @@ class OpenVswitch(Kind):
 
 # In the order in which they are measured: every peer before the first VNIC with a hook on the lower.
 KINDS = {kind.name: kind for kind in (Veth, Netkit, NetkitRedirect, Macvlan, Ipvlan, Bridge, OpenVswitch,
-                                      Vnic, VnicRing, VnicAuto, VnicPool, VnicFlow, VnicFlows, VnicManyFlows, VnicManyMasks, VnicStub, VnicHost)}
+                                      Vnic, VnicRing, VnicAuto, VnicPool, VnicStub, VnicHost)}
