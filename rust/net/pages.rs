@@ -471,7 +471,8 @@ impl Lists {
     /// Looks for idle pages among all that are busy, wherever they are: at `most` so many, from where the
     /// last look ended.
     fn search(&mut self, most: u32) {
-        for _ in 0..most.min(self.busy.len) {
+        // Once the end is found instead.
+        for _ in 0..most.min(self.busy.len.saturating_add(1)) {
             match self.look_behind(self.looked_at) {
                 Look::Idle => {}
                 Look::InUse(slot) => self.looked_at = Some(slot),
