@@ -232,7 +232,7 @@ gone flow probe web/eth0' "$(jq -r '"\(.event) flow \(.flow.name) \(.flow.vnic)"
 # Pools are those of the first namespace, where the links of their VNICs are: this test goes on there.
 leave_pools() {
 	local name
-	ip link del pnic0 || true
+	[ ! -e /sys/class/net/pnic0 ] || ip link del pnic0
 	for name in $(vnic pool show -po name); do vnic pool del "$name"; done
 	vnic pool set host limit "$1"
 	ip netns del pweb

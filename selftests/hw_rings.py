@@ -14,17 +14,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, family, ip, link, refused, run_all, same
+from family import SLOW, family, ip, link, refused, run, run_all, same
 
 QUEUES = 4
-
-
-def run(*command, netns=None):
-    command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 class World:
@@ -126,13 +118,29 @@ def scarce(world):
     ip("link", "del", "v3")
 
 
+def refuse(on):
+    """Whether the NIC takes no more rules."""
+    with open("/sys/module/rulenic/parameters/refuse", "w", encoding="ascii") as file:
+        file.write("1" if on else "0")
+
+
 def unable(world):
     """NICs that have no rules, or take none, and VNICs on an etherstub."""
-    with open("/sys/module/rulenic/parameters/refuse", "w", encoding="ascii") as file:
-        file.write("1")
+    refuse(True)
     refused(errno.EINVAL, ["rule0", "2"], lambda: world.set(hw_rings="on"))
     world.set(hw_rings="auto")
     same((None, {}), (world.queue(), world.rules()), "none")
+    # An address for which there is no rule: refused with `on`, without a queue with `auto`.
+    refuse(False)
+    world.set(hw_rings="off")
+    world.set(hw_rings="on")
+    before = world.rules()
+    refuse(True)
+    refused(errno.EINVAL, [], lambda: world.set(address="02:00:00:00:00:78"))
+    same((2, before), (world.queue(), world.rules()), "unchanged")
+    world.set(hw_rings="auto")
+    world.set(address="02:00:00:00:00:78")
+    same((None, {}), (world.queue(), world.rules()), "without")
     world.set(hw_rings="off")
     run("ethtool", "-K", "rule0", "ntuple", "off")
     refused(errno.EOPNOTSUPP, ["rule0", "ntuple"], lambda: world.set(hw_rings="on"))

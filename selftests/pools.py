@@ -23,7 +23,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, events_of, family, inside, ip, link, netns_fd, refused, run_all, same, templates
+from family import SLOW, events_of, family, inside, ip, link, netns_fd, refused, run, run_all, same, templates
 
 from lib import ynl  # pylint: disable=wrong-import-position,import-error,wrong-import-order
 
@@ -33,14 +33,6 @@ SO_RCVBUFFORCE, SO_SNDBUFFORCE, SO_TIMESTAMPNS = 33, 32, 35
 TCP_ZEROCOPY_RECEIVE = 35
 PAYLOAD = 1400
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def run(*command, netns=None, text=None):
-    command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def until(what, condition, patience=5.0):

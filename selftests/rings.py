@@ -18,21 +18,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, YnlFamily, inside, ip, link, netns_fd, refused, run_all, same, family
+from family import SLOW, YnlFamily, inside, ip, link, netns_fd, refused, run, run_all, same, family
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ORDER = "/tmp/order"
 NETDEV = os.path.join(os.environ["KSRC"], "Documentation/netlink/specs/netdev.yaml")
 # How long each test for order takes at least; ORDER_SECONDS=600 for as long as one likes.
 SECONDS = int(os.environ.get("ORDER_SECONDS", 3))
-
-
-def run(*command, netns=None):
-    command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def write(path, text):
@@ -259,6 +251,15 @@ def places(world):
     owner.do("vnic-set", {"ifindex": link("v1", "kid")["ifindex"], "ring-size": 512})
     refused(errno.EPERM, ["cpus", "manager"], lambda: owner.do("vnic-set", {"ifindex": link("v1", "kid")["ifindex"], "cpus": "0"}))
     owner.close()
+    # Who manages a link in a container has no say over the host's CPUs.
+    ip("link", "add", "own", "netns", "kid", "type", "etherstub")
+    ip("link", "add", "link", "own", "name", "o1", "netns", "kid", "type", "vnic", netns="kid")
+    owner = family("kid")
+    index = {"ifindex": link("o1", "kid")["ifindex"]}
+    refused(errno.EPERM, ["first namespace"], lambda: owner.do("vnic-set", {**index, "cpus": "0"}))
+    owner.do("vnic-set", {**index, "cpus": ""})
+    owner.close()
+    ip("link", "del", "own", netns="kid")
     # Each ring has its own, in turn.
     ip("link", "add", "link", "wire0", "name", "v2", "numrxqueues", "2", "numtxqueues", "2", "type", "vnic")
     ip("link", "set", "v2", "up")

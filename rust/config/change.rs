@@ -158,7 +158,12 @@ impl Settings {
             None => None,
         };
         let cpus = match attrs.get(uapi::VNIC_A_CPUS) {
-            Some(attr) => Some(RingSettings::DEFAULT.with_cpus(&attr, extack)?.cpus),
+            Some(attr) => {
+                let old = dev.data().ring_settings(rtnl);
+                let new = old.with_cpus(&attr, extack)?;
+                new.check_cpus(&old, dev.data().lower(), extack)?;
+                Some(new.cpus)
+            }
             None => None,
         };
         Ok(Self {

@@ -137,12 +137,20 @@ impl Vnic {
         }
     }
 
-    /// Has its queue receive frames to another address. All or nothing.
+    /// Has its queue receive frames to another address. If the NIC takes no rule for it, the VNIC is without
+    /// one, or, with [`HwRings::On`], nothing is changed.
     pub(super) fn steer_address(&self, addr: MacAddr, rtnl: Rtnl<'_>) -> Result {
         let Some(grant) = self.grant.get(rtnl) else {
             return Ok(());
         };
-        let rule = steer::insert(self.lower(), addr, grant.queue.into(), rtnl)?;
+        let rule = match steer::insert(self.lower(), addr, grant.queue.into(), rtnl) {
+            Ok(rule) => rule,
+            Err(error) if self.ring_settings(rtnl).hw == HwRings::On => return Err(error),
+            Err(_) => {
+                self.give_queue_back(rtnl);
+                return Ok(());
+            }
+        };
         steer::remove(self.lower(), grant.rule, rtnl);
         self.grant.set(Some(Grant { rule, ..grant }), rtnl);
         Ok(())

@@ -136,6 +136,7 @@ impl LinkOps for Vnic {
         refuse_taken(&switch, lower, early, key, extack, link.rtnl)?;
         let promisc = promisc_attr(link.data, extack)?;
         let ring_settings = ring_attrs(RingSettings::DEFAULT, link.data, extack)?;
+        ring_settings.check_cpus(&RingSettings::DEFAULT, lower, extack)?;
         let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
         let pool = match link.data.get(uapi::IFLA_VNIC_POOL) {
             Some(attr) => super::pool::named(&attr, lower, extack, link.rtnl)?,
@@ -217,7 +218,9 @@ impl LinkOps for Vnic {
         }
         let promisc = promisc_attr(attrs, extack)?;
         let host = link::host_attr(attrs, uapi::IFLA_VNIC_HOST, extack)?;
-        let rings = ring_attrs(data.ring_settings(rtnl), attrs, extack)?;
+        let old_rings = data.ring_settings(rtnl);
+        let rings = ring_attrs(old_rings, attrs, extack)?;
+        rings.check_cpus(&old_rings, data.lower(), extack)?;
         let pool = match attrs.get(uapi::IFLA_VNIC_POOL) {
             Some(attr) => {
                 request::ask(dev, Param::Pool, Value::Number(1), extack, rtnl)?;
@@ -233,10 +236,19 @@ impl LinkOps for Vnic {
             let value = Value::Number(on.into());
             request::ask(dev, Param::Host, value, extack, rtnl)?;
         }
-        Self::ask_rings(dev, rings, extack, rtnl)?;
+        let pool = match pool {
+            Some(pool) => Some(Self::change_pool(dev, pool, extack, rtnl)?),
+            None => None,
+        };
         // The last that can fail.
+        if let Err(error) = Self::ask_rings(dev, rings, extack, rtnl) {
+            if let Some(pool) = pool {
+                pool.undo(dev, rtnl);
+            }
+            return Err(error);
+        }
         if let Some(pool) = pool {
-            Self::change_pool(dev, pool, extack, rtnl)?.commit(dev, rtnl);
+            pool.commit(dev, rtnl);
             database::touch(data.lower().net(), rtnl);
         }
         if promisc.is_some() || host.is_some() {

@@ -32,7 +32,8 @@ use crate::{
         counters::Counter,
         netdev::{
             features::GRO,
-            Dev, //
+            Dev,
+            NetDev, //
         },
         netlink::{
             Attr,
@@ -147,6 +148,18 @@ impl RingSettings {
             )),
             _ => Ok(Self { cpus, ..self }),
         }
+    }
+
+    /// Refuses CPUs, other than `old` has, for VNICs on a link of a container. They are the host's, as for
+    /// RPS: not for who manages links there.
+    pub(crate) fn check_cpus(&self, old: &Self, lower: &NetDev, extack: &mut Extack<'_>) -> Result {
+        if self.cpus.is_empty() || self.cpus == old.cpus || lower.net().is_init() {
+            return Ok(());
+        }
+        Err(extack.refuse(
+            EPERM,
+            format_args!("vnic: cpus is for VNICs on links in the first namespace"),
+        ))
     }
 
     /// What follows from it, and from the pool.

@@ -37,6 +37,15 @@ def ip(*words, netns=None, batch=None):
     return done.stdout
 
 
+def run(*command, netns=None, text=None):
+    """A command, in a namespace; what it prints."""
+    command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
 def link(name, netns=None):
     return json.loads(ip("-d", "-j", "link", "show", "dev", name, netns=netns))[0]
 
