@@ -261,6 +261,7 @@ u32 vnic_netdev_tx_queue_len(const struct net_device *dev);
 void vnic_netdev_refuse_features(struct net_device *dev,
 				 netdev_features_t agreed);
 struct net *vnic_init_net(void);
+bool vnic_task_manages_host(void);
 u64 vnic_net_cookie(const struct net *net);
 int vnic_net_id_of_cookie(struct net *net, u64 cookie);
 int vnic_net_register(void);

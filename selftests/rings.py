@@ -32,9 +32,19 @@ def write(path, text):
         file.write(text)
 
 
-def sysfs(name, path, text, netns):
-    """Into a file of a device in a namespace, which needs a sysfs of its own."""
-    run("sh", "-c", f"mount -t sysfs none /sys; echo {text} > /sys/class/net/{name}/{path}", netns=netns)
+class Sysfs:
+    """Files of devices in a namespace, which needs a sysfs of its own: a shell there. To start one takes long while all processors are busy."""
+
+    def __init__(self, netns):
+        self.shell = subprocess.Popen(["ip", "netns", "exec", netns, "sh", "-c", "mount -t sysfs none /sys && exec sh"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True)
+
+    def write(self, name, path, text):
+        print(f"echo {text} > /sys/class/net/{name}/{path} && echo written || echo failed", file=self.shell.stdin, flush=True)
+        same("written\n", self.shell.stdout.readline(), f"{path} of {name}")
+
+    def close(self):
+        self.shell.communicate()
 
 
 class World:
@@ -64,7 +74,8 @@ class World:
         self.vnic = next(vnic["id"] for vnic in self.host.dump("vnic-get", {}) if vnic["ifname"] == "v1")
         self.policy = self.host.do("policy-add", {"subject": "owner", "param": "rings"})["id"]
         self.fd = netns_fd("kid")
-        self.running = []
+        self.sysfs = Sysfs("kid")
+        self.running, self.senders = [], []
 
     def set(self, **settings):
         self.host.do("vnic-set", {"id": self.vnic, **{key.replace("_", "-"): value for key, value in settings.items()}})
@@ -99,6 +110,7 @@ class World:
         for process in self.running:
             process.kill()
             process.wait()
+        self.sysfs.close()
         self.host.do("policy-del", {"id": self.policy})
         self.host.close()
         os.close(self.fd)
@@ -251,15 +263,19 @@ def places(world):
     owner.do("vnic-set", {"ifindex": link("v1", "kid")["ifindex"], "ring-size": 512})
     refused(errno.EPERM, ["cpus", "manager"], lambda: owner.do("vnic-set", {"ifindex": link("v1", "kid")["ifindex"], "cpus": "0"}))
     owner.close()
-    # Who manages a link in a container has no say over the host's CPUs.
-    ip("link", "add", "own", "netns", "kid", "type", "etherstub")
-    ip("link", "add", "link", "own", "name", "o1", "netns", "kid", "type", "vnic", netns="kid")
-    owner = family("kid")
-    index = {"ifindex": link("o1", "kid")["ifindex"]}
-    refused(errno.EPERM, ["first namespace"], lambda: owner.do("vnic-set", {**index, "cpus": "0"}))
-    owner.do("vnic-set", {**index, "cpus": ""})
-    owner.close()
-    ip("link", "del", "own", netns="kid")
+    # Who manages links of a namespace manages the host, or has no say over its CPUs.
+    inside(world.fd, lambda: places_of_own("0"))
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+            write("/proc/self/uid_map", "0 0 1")
+            places_of_own(None)
+            status = 0
+        finally:
+            os._exit(status)
+    same(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "exit status in the user namespace")
     # Each ring has its own, in turn.
     ip("link", "add", "link", "wire0", "name", "v2", "numrxqueues", "2", "numtxqueues", "2", "type", "vnic")
     ip("link", "set", "v2", "up")
@@ -267,6 +283,22 @@ def places(world):
     for cpus in ("1", "0-1", ""):
         world.host.do("vnic-set", {"id": vnic, "cpus": cpus})
     ip("link", "del", "v2")
+
+
+def places_of_own(cpus):
+    """CPUs for a VNIC on a link of this namespace; None: they are refused."""
+    ip("link", "add", "own", "type", "etherstub")
+    ip("link", "add", "link", "own", "name", "o1", "type", "vnic")
+    owner = family()
+    vnic = next(vnic for vnic in owner.dump("vnic-get", {}) if vnic["ifname"] == "o1")
+    if cpus is None:
+        refused(errno.EPERM, ["CAP_NET_ADMIN over the host"], lambda: owner.do("vnic-set", {"id": vnic["id"], "cpus": "0"}))
+    else:
+        owner.do("vnic-set", {"id": vnic["id"], "cpus": cpus})
+        same(cpus, owner.do("vnic-get", {"id": vnic["id"]})["cpus"], "by who manages both")
+    owner.do("vnic-set", {"id": vnic["id"], "cpus": ""})
+    owner.close()
+    ip("link", "del", "own")
 
 
 def order_places(world):
@@ -283,7 +315,6 @@ def link_packets(name, netns):
 
 def finish(receiver):
     time.sleep(0.3 * SLOW)
-    subprocess.run(["pkill", "-TERM", "-P", str(receiver.pid), "order"], check=False)
     receiver.send_signal(signal.SIGTERM)
     out, _ = receiver.communicate(timeout=20 * SLOW)
     found = re.match(r"received (\d+) lost (\d+) backwards (\d+)", out)
@@ -295,14 +326,13 @@ def order_of(world, switch, senders=(("out", "10.1.0.2"),), flows=2):
     """Flows to the namespace kid while `switch` is called again and again, with the number of the time."""
     receiver = world.start(ORDER, "receive", "7000", str(flows * len(senders)), netns="kid")
     time.sleep(0.2 * SLOW)
-    sending = [world.start(ORDER, "send", addr, str(7000 + flows * number), str(flows), "0", netns=netns)
-               for number, (netns, addr) in enumerate(senders)]
+    world.senders = [world.start(ORDER, "send", addr, str(7000 + flows * number), str(flows), "0", netns=netns)
+                     for number, (netns, addr) in enumerate(senders)]
     end, number = time.monotonic() + SECONDS, 0
     while time.monotonic() < end or number < (8 if SLOW == 1 else 4):
         switch(number)
         number += 1
-    for sender in sending:
-        subprocess.run(["pkill", "-KILL", "-P", str(sender.pid)], check=False)
+    for sender in world.senders:
         sender.kill()
     got = finish(receiver)
     same(0, got["backwards"], f"out of order ({got}, {number} times switched)")
@@ -321,12 +351,19 @@ def order_modes(world):
 
 
 def order_rps(world):
-    """Packets are spread by RPS, on the lower device and on the VNIC, which is switched on and off."""
+    """Packets are spread by RPS on the lower device and on the VNIC, where it is switched on and off."""
     write("/sys/class/net/wire0/queues/rx-0/rps_cpus", "3")
 
     def switch(number):
-        world.set(poll=("auto", "ring")[number // 8 % 2])
-        sysfs("v1", "queues/rx-0/rps_cpus", "3" if number % 4 < 2 else "0", "kid")
+        world.set(poll=("auto", "ring")[number % 2])
+        if number % 4 == 0:
+            # What is with the other CPU is overtaken when it is switched under traffic, whatever the device is.
+            for sender in world.senders:
+                sender.send_signal(signal.SIGSTOP)
+            time.sleep(0.05 * SLOW)
+            world.sysfs.write("v1", "queues/rx-0/rps_cpus", "0" if number % 8 else "3")
+            for sender in world.senders:
+                sender.send_signal(signal.SIGCONT)
         time.sleep(0.01)
     order_of(world, switch)
 
@@ -342,14 +379,14 @@ def order_producers(world):
 def threaded(world):
     """With a thread for its NAPI a VNIC has all its packets there, and none passes it."""
     def switch(number):
-        sysfs("v1", "threaded", str(number % 2), "kid")
+        world.sysfs.write("v1", "threaded", str(number % 2))
         time.sleep(0.01)
     order_of(world, switch)
-    sysfs("v1", "threaded", "1", "kid")
+    world.sysfs.write("v1", "threaded", "1")
     done = world.change(lambda: world.ping(20))
     same((20, 20), (done["rx-packets"], done["rx-queued"]), "by the ring")
     same(True, "napi/v1" in run("ps", "-eo", "comm"), "a thread")
-    sysfs("v1", "threaded", "0", "kid")
+    world.sysfs.write("v1", "threaded", "0")
     time.sleep(0.1 * SLOW)
     done = world.change(lambda: world.ping(20))
     same(0, done["rx-queued"], "inline again")

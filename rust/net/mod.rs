@@ -62,6 +62,12 @@ pub(crate) fn cpu_count() -> u32 {
     unsafe { vnic_bindings::vnic_cpu_count() }
 }
 
+/// Whether the calling task has `CAP_NET_ADMIN` over the host, as who places RPS has to. Process context.
+pub(crate) fn task_manages_host() -> bool {
+    // SAFETY: Process context, where there is a task that asks.
+    unsafe { vnic_bindings::vnic_task_manages_host() }
+}
+
 /// Bytes of memory that the host has.
 pub(crate) fn total_memory() -> u64 {
     // SAFETY: Any context.

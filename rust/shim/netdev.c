@@ -298,6 +298,12 @@ enum vnic_caller vnic_caller(const struct net *link_net, u64 *cookie)
 	return VNIC_CALLER_TASK;
 }
 
+/* As rps_cpus_store() asks of who says which CPUs do the work of a device. */
+bool vnic_task_manages_host(void)
+{
+	return capable(CAP_NET_ADMIN);
+}
+
 u64 vnic_net_cookie(const struct net *net)
 {
 	return net->net_cookie;

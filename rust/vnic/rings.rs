@@ -150,15 +150,16 @@ impl RingSettings {
         }
     }
 
-    /// Refuses CPUs, other than `old` has, for VNICs on a link of a container. They are the host's, as for
-    /// RPS: not for who manages links there.
+    /// Refuses CPUs, other than `old` has, for VNICs on a link of a container from who does not manage the
+    /// host, too. They are the host's, as for RPS.
     pub(crate) fn check_cpus(&self, old: &Self, lower: &NetDev, extack: &mut Extack<'_>) -> Result {
-        if self.cpus.is_empty() || self.cpus == old.cpus || lower.net().is_init() {
+        let same = self.cpus.is_empty() || self.cpus == old.cpus;
+        if same || lower.net().is_init() || net::task_manages_host() {
             return Ok(());
         }
         Err(extack.refuse(
             EPERM,
-            format_args!("vnic: cpus is for VNICs on links in the first namespace"),
+            format_args!("vnic: cpus is for who has CAP_NET_ADMIN over the host"),
         ))
     }
 
