@@ -360,11 +360,11 @@ def order_rps(world):
             # What is with the other CPU is overtaken when it is switched under traffic, whatever the device is.
             for sender in world.senders:
                 sender.send_signal(signal.SIGSTOP)
-            time.sleep(0.05 * SLOW)
+            time.sleep(0.02 * SLOW)
             world.sysfs.write("v1", "queues/rx-0/rps_cpus", "0" if number % 8 else "3")
             for sender in world.senders:
                 sender.send_signal(signal.SIGCONT)
-        time.sleep(0.01)
+        time.sleep(0.01 * SLOW)
     order_of(world, switch)
 
 
