@@ -328,8 +328,11 @@ def order_of(world, switch, senders=(("out", "10.1.0.2"),), flows=2):
     time.sleep(0.2 * SLOW)
     world.senders = [world.start(ORDER, "send", addr, str(7000 + flows * number), str(flows), "0", netns=netns)
                      for number, (netns, addr) in enumerate(senders)]
-    end, number = time.monotonic() + SECONDS, 0
-    while time.monotonic() < end or number < (8 if SLOW == 1 else 4):
+    start, number = time.monotonic(), 0
+    before = world.stats()["rx-packets"]
+    # For long enough, and on a slow machine for as long as enough packets take.
+    while (time.monotonic() < start + SECONDS or number < (8 if SLOW == 1 else 4) or
+           world.stats()["rx-packets"] < before + 2000 and time.monotonic() < start + 15 * SLOW):
         switch(number)
         number += 1
     for sender in world.senders:
@@ -356,12 +359,12 @@ def order_rps(world):
 
     def switch(number):
         world.set(poll=("auto", "ring")[number % 2])
-        if number % 4 == 0:
+        if number % 8 == 0:
             # What is with the other CPU is overtaken when it is switched under traffic, whatever the device is.
             for sender in world.senders:
                 sender.send_signal(signal.SIGSTOP)
             time.sleep(0.02 * SLOW)
-            world.sysfs.write("v1", "queues/rx-0/rps_cpus", "0" if number % 8 else "3")
+            world.sysfs.write("v1", "queues/rx-0/rps_cpus", "0" if number % 16 else "3")
             for sender in world.senders:
                 sender.send_signal(signal.SIGCONT)
         time.sleep(0.01 * SLOW)
