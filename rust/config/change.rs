@@ -42,8 +42,11 @@ use crate::{
     pool::Pool,
     switch::Switch,
     vnic::{
+        bits,
         named_pool,
         HwRings,
+        Kinds,
+        Limits,
         Poll,
         PoolChange,
         Promisc,
@@ -123,11 +126,40 @@ pub(super) fn link(request: &Request<'_>, switch: &Arc<Switch>, rtnl: Rtnl<'_>) 
             ),
         ));
     }
-    if let Some(attr) = request.attrs().get(uapi::VNIC_A_LINK_HOST) {
+    let (host, maxbw) = (
+        request.attrs().get(uapi::VNIC_A_LINK_HOST),
+        request.attrs().get(uapi::VNIC_A_LINK_MAXBW),
+    );
+    if let Some(attr) = &maxbw {
+        set_maxbw(switch, attr, &mut request.extack(), rtnl)?;
+    }
+    if let Some(attr) = &host {
         switch.set_host(attr.u8() != 0, rtnl);
+    }
+    if host.is_some() || maxbw.is_some() {
         database::touch(lower.net(), rtnl);
     }
     Ok(())
+}
+
+/// Limits what the VNICs of a link send to its wire.
+fn set_maxbw(
+    switch: &Arc<Switch>,
+    attr: &Attr<'_>,
+    extack: &mut Extack<'_>,
+    rtnl: Rtnl<'_>,
+) -> Result {
+    if switch.is_stub() {
+        return Err(extack.refuse_attr(
+            attr,
+            net::eopnotsupp(),
+            format_args!(
+                "vnic: {} has no wire that a maxbw could be of",
+                switch.lower().name()
+            ),
+        ));
+    }
+    switch.set_maxbw(bits(attr, "maxbw", extack)?, rtnl)
 }
 
 /// What may be changed of a VNIC; `None` stays as it is.
@@ -141,6 +173,8 @@ pub(super) struct Settings {
     ring_size: Option<u32>,
     cpus: Option<CpuList>,
     hw: Option<HwRings>,
+    /// All of them, as they are to be.
+    limits: Option<Limits>,
     /// `Some(None)`: none.
     pool: Option<Option<Arc<Pool>>>,
 }
@@ -181,16 +215,18 @@ impl Settings {
             hw: attrs
                 .get(uapi::VNIC_A_HW_RINGS)
                 .and_then(|attr| HwRings::of(u8::try_from(attr.u32()).ok()?)),
+            limits: dev.data().limits(rtnl).with(attrs, &Kinds::VNIC, extack)?,
             pool,
         })
     }
 
     /// What `dev` has now, of what `self` is about to change.
-    fn present(&self, dev: &Dev<Vnic>) -> Self {
+    fn present(&self, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Self {
         Self {
             address: self.address.map(|_| dev.address()),
             mtu: self.mtu.map(|_| dev.mtu()),
             up: self.up.map(|_| dev.is_up()),
+            limits: self.limits.map(|_| dev.data().limits(rtnl)),
             ..Self::default()
         }
     }
@@ -215,6 +251,9 @@ impl Settings {
         }
         if self.hw.is_some() {
             ask(Param::HwRings, Value::Number(1))?;
+        }
+        if self.limits.is_some() {
+            ask(Param::Limits, Value::Number(1))?;
         }
         if self.pool.is_some() {
             ask(Param::Pool, Value::Number(1))?;
@@ -253,10 +292,11 @@ impl Settings {
         if self.up == Some(true) && !dev.is_up() {
             dev.set_up(true, extack, rtnl)?;
         }
-        match self.hw {
-            Some(hw) if dev.is_up() => Vnic::grant_queue(dev, hw, extack, rtnl),
-            _ => Ok(()),
+        if let Some(hw) = self.hw.filter(|_| dev.is_up()) {
+            Vnic::grant_queue(dev, hw, extack, rtnl)?;
         }
+        // Last: what follows from it is undone for other VNICs of a transaction only.
+        Vnic::change_limits(dev, self.limits, rtnl).map(drop)
     }
 
     /// Changes the rest: what cannot fail, and might not come back if it were undone.
@@ -274,6 +314,9 @@ impl Settings {
         };
         if rings != old {
             Vnic::change_rings(dev, rings, rtnl);
+        }
+        if self.limits.is_some() {
+            events::changed(dev, rtnl);
         }
         if self.up == Some(false) && dev.is_up() {
             // Going down is never refused.
@@ -297,7 +340,7 @@ impl Settings {
             who,
             wanted: self.clone(),
             pool: None,
-            before: self.present(dev),
+            before: self.present(dev, rtnl),
             had_queue: dev.data().hw_queue(rtnl).is_some(),
             filter: self
                 .address

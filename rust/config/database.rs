@@ -36,6 +36,7 @@ use crate::{
     },
     switch::Switch,
     vnic::{
+        Limits,
         Promisc,
         RingSettings,
         Vnic, //
@@ -174,6 +175,8 @@ pub(crate) struct Absent {
     pub(crate) promisc: Option<Promisc>,
     /// What was set of its rings.
     pub(crate) rings: RingSettings,
+    /// What was set of its limits.
+    pub(crate) limits: Limits,
     /// Its pool.
     pub(crate) pool: Name,
     /// What the database knew.
@@ -403,6 +406,7 @@ pub(crate) fn vnic_leaves(dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
         vid: data.vid(),
         promisc: data.promisc(),
         rings: data.ring_settings(rtnl),
+        limits: data.limits(rtnl),
         pool: data.pool(rtnl).map_or(Name::NONE, |pool| pool.name()),
         record: data.record(rtnl),
     };

@@ -38,6 +38,8 @@ use crate::{
     },
     switch::Switch,
     vnic::{
+        Kinds,
+        Limits,
         RingSettings,
         Vnic, //
     },
@@ -61,7 +63,11 @@ pub(super) fn link(switch: &Switch, rtnl: Rtnl<'_>, message: &mut Message<'_>) -
     message.put_uint(
         uapi::VNIC_A_LINK_GENERATION,
         database::generation(switch.lower().net(), rtnl),
-    )
+    )?;
+    match switch.maxbw(rtnl) {
+        0 => Ok(()),
+        bits => message.put_uint(uapi::VNIC_A_LINK_MAXBW, bits),
+    }
 }
 
 /// Describes a VNIC as the namespace `viewer` sees it.
@@ -92,6 +98,7 @@ pub(super) fn vnic(
         data.promisc().map_or(0, |promisc| promisc as u32),
     )?;
     rings(data.ring_settings(rtnl), message)?;
+    limits(data.limits(rtnl), message)?;
     message.put_u32(uapi::VNIC_A_RINGS, dev.rx_queues(rtnl))?;
     if let Some(queue) = data.hw_queue(rtnl) {
         message.put_u32(uapi::VNIC_A_HW_QUEUE, queue.into())?;
@@ -129,6 +136,7 @@ pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>
         message.put_u32(uapi::VNIC_A_PROMISC_MODE, promisc as u32)?;
     }
     rings(absent.rings, message)?;
+    limits(absent.limits, message)?;
     if absent.pool != Name::NONE {
         message.put_name(uapi::VNIC_A_POOL, absent.pool)?;
     }
@@ -147,6 +155,11 @@ fn rings(settings: RingSettings, message: &mut Message<'_>) -> Result {
         message.put_text(uapi::VNIC_A_CPUS, settings.cpus)?;
     }
     message.put_u32(uapi::VNIC_A_HW_RINGS, settings.hw as u32)
+}
+
+fn limits(limits: Limits, message: &mut Message<'_>) -> Result {
+    limits.put(&Kinds::VNIC, message)?;
+    message.put_u32(uapi::VNIC_A_PRIORITY, limits.priority as u32)
 }
 
 /// A subject's name without what fills it up, with the zero at its end.

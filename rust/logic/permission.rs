@@ -56,10 +56,12 @@ pub(crate) enum Param {
     Cpus,
     /// Whether it gets a receive queue of the link.
     HwRings,
+    /// How much may pass it, its share and its priority.
+    Limits,
 }
 
 /// Parameters in the order of their numbers, and their names.
-const PARAMS: [(Param, &str); 23] = [
+const PARAMS: [(Param, &str); 24] = [
     (Param::All, "all"),
     (Param::Address, "address"),
     (Param::Mtu, "mtu"),
@@ -83,6 +85,7 @@ const PARAMS: [(Param, &str); 23] = [
     (Param::Flows, "flows"),
     (Param::Cpus, "cpus"),
     (Param::HwRings, "hw-rings"),
+    (Param::Limits, "limits"),
 ];
 
 impl Param {
@@ -108,6 +111,7 @@ impl Param {
                 | Self::Flows
                 | Self::Cpus
                 | Self::HwRings
+                | Self::Limits
         )
     }
 

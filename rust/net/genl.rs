@@ -361,7 +361,7 @@ impl<'a> Dump<'a> {
 }
 
 /// The attributes of a VNIC in a transaction.
-pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_HW_RINGS as usize + 1 }>;
+pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_PRIORITY as usize + 1 }>;
 
 /// The attributes of a policy in a transaction.
 pub(crate) type PolicyChange<'a> = Nested<'a, { bindings::VNIC_A_POLICY_DELETE as usize + 1 }>;

@@ -164,6 +164,15 @@ impl Attr<'_> {
             .map_or_else(|| self.u32().into(), u64::from_ne_bytes)
     }
 
+    /// As a number of one, two, four or eight bytes; 0 if it has another length, which a policy excludes.
+    pub(crate) fn number(&self) -> u64 {
+        match self.payload().len() {
+            1 => self.u8().into(),
+            2 => self.u16().into(),
+            _ => self.uint(),
+        }
+    }
+
     /// As bytes, of any number that the policy allows.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.payload()
@@ -372,6 +381,9 @@ impl Policy {
 
     /// A `u32`.
     pub(crate) const U32: Self = Self::new(bindings::NLA_U32);
+
+    /// A `uint`: four or eight bytes.
+    pub(crate) const UINT: Self = Self::new(bindings::NLA_UINT);
 
     /// The name of a device or the like, maybe empty.
     pub(crate) const NAME: Self = Self::text(crate::net::netdev::Name::MAX_LEN as u16);

@@ -16,10 +16,17 @@ pub(crate) use vnic_bindings::{
     IFLA_VNIC_HOST,
     IFLA_VNIC_HW_QUEUE,
     IFLA_VNIC_HW_RINGS,
+    IFLA_VNIC_LIMIT_DELAY,
     IFLA_VNIC_POLL,
     IFLA_VNIC_POOL,
+    IFLA_VNIC_PRIORITY,
     IFLA_VNIC_PROMISC,
     IFLA_VNIC_RING_SIZE,
+    IFLA_VNIC_RX_MAXBW,
+    IFLA_VNIC_RX_MAXPPS,
+    IFLA_VNIC_SHARE,
+    IFLA_VNIC_TX_MAXBW,
+    IFLA_VNIC_TX_MAXPPS,
     IFLA_VNIC_VLAN,
     VNIC_A_ABSENT,
     VNIC_A_ADDRESS,
@@ -53,6 +60,7 @@ pub(crate) use vnic_bindings::{
     VNIC_A_ID,
     VNIC_A_IFINDEX,
     VNIC_A_IFNAME,
+    VNIC_A_LIMIT_DELAY,
     VNIC_A_LINK,
     VNIC_A_LINK_FILTER,
     VNIC_A_LINK_GENERATION,
@@ -60,6 +68,7 @@ pub(crate) use vnic_bindings::{
     VNIC_A_LINK_IFINDEX,
     VNIC_A_LINK_IFNAME,
     VNIC_A_LINK_KIND,
+    VNIC_A_LINK_MAXBW,
     VNIC_A_LINK_NAME,
     VNIC_A_LINK_VNICS,
     VNIC_A_MTU,
@@ -106,6 +115,7 @@ pub(crate) use vnic_bindings::{
     VNIC_A_POOL_WAITED,
     VNIC_A_POOL_WAITING,
     VNIC_A_POOL_WAITS,
+    VNIC_A_PRIORITY,
     VNIC_A_PROMISC_MODE,
     VNIC_A_REQUEST_ALLOWED,
     VNIC_A_REQUEST_BYTES,
@@ -126,6 +136,9 @@ pub(crate) use vnic_bindings::{
     VNIC_A_REQUEST_VNIC,
     VNIC_A_RINGS,
     VNIC_A_RING_SIZE,
+    VNIC_A_RX_MAXBW,
+    VNIC_A_RX_MAXPPS,
+    VNIC_A_SHARE,
     VNIC_A_STATS_ID,
     VNIC_A_STATS_IFINDEX,
     VNIC_A_STATS_RX_BYTES,
@@ -156,6 +169,8 @@ pub(crate) use vnic_bindings::{
     VNIC_A_TRANSACTION_GENERATION,
     VNIC_A_TRANSACTION_POLICY,
     VNIC_A_TRANSACTION_VNIC,
+    VNIC_A_TX_MAXBW,
+    VNIC_A_TX_MAXPPS,
     VNIC_A_UP,
     VNIC_A_VLAN,
     VNIC_RING_SIZE_MAX,
@@ -194,6 +209,30 @@ pub(crate) const VNIC_FILTER_NONE: u8 = bindings::vnic_filter_VNIC_FILTER_NONE a
 pub(crate) const VNIC_FILTER_EXACT: u8 = bindings::vnic_filter_VNIC_FILTER_EXACT as u8;
 /// `VNIC_FILTER_PROMISC`.
 pub(crate) const VNIC_FILTER_PROMISC: u8 = bindings::vnic_filter_VNIC_FILTER_PROMISC as u8;
+
+/// `VNIC_PRIORITY_HIGH`.
+pub(crate) const VNIC_PRIORITY_HIGH: u8 = bindings::vnic_priority_VNIC_PRIORITY_HIGH as u8;
+/// `VNIC_PRIORITY_MEDIUM`.
+pub(crate) const VNIC_PRIORITY_MEDIUM: u8 = bindings::vnic_priority_VNIC_PRIORITY_MEDIUM as u8;
+/// `VNIC_PRIORITY_LOW`.
+pub(crate) const VNIC_PRIORITY_LOW: u8 = bindings::vnic_priority_VNIC_PRIORITY_LOW as u8;
+
+/// `VNIC_MAXBW_MIN`.
+pub(crate) const VNIC_MAXBW_MIN: u64 = bindings::VNIC_MAXBW_MIN as u64;
+/// `VNIC_MAXBW_MAX`.
+pub(crate) const VNIC_MAXBW_MAX: u64 = bindings::VNIC_MAXBW_MAX as u64;
+/// `VNIC_MAXPPS_MIN`.
+pub(crate) const VNIC_MAXPPS_MIN: u64 = bindings::VNIC_MAXPPS_MIN as u64;
+/// `VNIC_MAXPPS_MAX`.
+pub(crate) const VNIC_MAXPPS_MAX: u64 = bindings::VNIC_MAXPPS_MAX as u64;
+/// `VNIC_LIMIT_DELAY_MIN`.
+pub(crate) const VNIC_LIMIT_DELAY_MIN: u64 = bindings::VNIC_LIMIT_DELAY_MIN as u64;
+/// `VNIC_LIMIT_DELAY_MAX`.
+pub(crate) const VNIC_LIMIT_DELAY_MAX: u64 = bindings::VNIC_LIMIT_DELAY_MAX as u64;
+/// `VNIC_SHARE_MIN`.
+pub(crate) const VNIC_SHARE_MIN: u64 = bindings::VNIC_SHARE_MIN as u64;
+/// `VNIC_SHARE_MAX`.
+pub(crate) const VNIC_SHARE_MAX: u64 = bindings::VNIC_SHARE_MAX as u64;
 
 /// `VNIC_SUBJECT_OWNER`.
 pub(crate) const VNIC_SUBJECT_OWNER: u32 = bindings::vnic_subject_VNIC_SUBJECT_OWNER;

@@ -89,7 +89,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 22),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 23),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -99,7 +99,7 @@ const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] =
 	[VNIC_A_POLICY_DELETE] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_HW_RINGS + 1] = {
+const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_PRIORITY + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[VNIC_A_MTU] = { .type = NLA_U32, },
@@ -111,6 +111,13 @@ const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_HW_RINGS + 1] = {
 	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 	[VNIC_A_CPUS] = { .type = NLA_NUL_STRING, .len = 95, },
 	[VNIC_A_HW_RINGS] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_RX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_TX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_RX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_TX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_LIMIT_DELAY] = { .type = NLA_U32, },
+	[VNIC_A_SHARE] = { .type = NLA_U16, },
+	[VNIC_A_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* VNIC_CMD_LINK_GET - do */
@@ -130,13 +137,14 @@ static const struct nla_policy vnic_vnic_get_dump_nl_policy[VNIC_A_LINK + 1] = {
 };
 
 /* VNIC_CMD_LINK_SET - do */
-static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_HOST + 1] = {
+static const struct nla_policy vnic_link_set_nl_policy[VNIC_A_LINK_MAXBW + 1] = {
 	[VNIC_A_LINK_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_link_ifindex_range),
 	[VNIC_A_LINK_HOST] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VNIC_A_LINK_MAXBW] = { .type = NLA_UINT, },
 };
 
 /* VNIC_CMD_VNIC_SET - do */
-static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_HW_RINGS + 1] = {
+static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_PRIORITY + 1] = {
 	[VNIC_A_ID] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_ifindex_range),
 	[VNIC_A_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
@@ -149,6 +157,13 @@ static const struct nla_policy vnic_vnic_set_nl_policy[VNIC_A_HW_RINGS + 1] = {
 	[VNIC_A_POOL] = { .type = NLA_NUL_STRING, .len = VNIC_NAME_LEN, },
 	[VNIC_A_CPUS] = { .type = NLA_NUL_STRING, .len = 95, },
 	[VNIC_A_HW_RINGS] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_RX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_TX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_RX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_TX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_LIMIT_DELAY] = { .type = NLA_U32, },
+	[VNIC_A_SHARE] = { .type = NLA_U16, },
+	[VNIC_A_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* VNIC_CMD_STATS_GET - do */
@@ -172,7 +187,7 @@ static const struct nla_policy vnic_policy_add_nl_policy[VNIC_A_POLICY_QUOTA + 1
 	[VNIC_A_POLICY_NETNS_COOKIE] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_USER] = { .type = NLA_U32, },
 	[VNIC_A_POLICY_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_SUBJECT_NAME_LEN, },
-	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 22),
+	[VNIC_A_POLICY_PARAM] = NLA_POLICY_MAX(NLA_U32, 23),
 	[VNIC_A_POLICY_NOTHING] = { .type = NLA_FLAG, },
 	[VNIC_A_POLICY_FROM] = { .type = NLA_UINT, },
 	[VNIC_A_POLICY_TO] = { .type = NLA_UINT, },
@@ -191,7 +206,7 @@ static const struct nla_policy vnic_why_nl_policy[VNIC_A_REQUEST_NAME + 1] = {
 	[VNIC_A_REQUEST_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_REQUEST_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_ifindex_range),
 	[VNIC_A_REQUEST_LINK] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_request_link_range),
-	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 22),
+	[VNIC_A_REQUEST_PARAM] = NLA_POLICY_MAX(NLA_U32, 23),
 	[VNIC_A_REQUEST_NUMBER] = { .type = NLA_UINT, },
 	[VNIC_A_REQUEST_BYTES] = NLA_POLICY_MAX_LEN(16),
 	[VNIC_A_REQUEST_SUBJECT] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -305,14 +320,14 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_LINK_SET,
 		.doit		= vnic_nl_link_set_doit,
 		.policy		= vnic_link_set_nl_policy,
-		.maxattr	= VNIC_A_LINK_HOST,
+		.maxattr	= VNIC_A_LINK_MAXBW,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= VNIC_CMD_VNIC_SET,
 		.doit		= vnic_nl_vnic_set_doit,
 		.policy		= vnic_vnic_set_nl_policy,
-		.maxattr	= VNIC_A_HW_RINGS,
+		.maxattr	= VNIC_A_PRIORITY,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

@@ -18,7 +18,7 @@
 /* Common nested types */
 extern const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_DELETE + 1];
 extern const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1];
-extern const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_HW_RINGS + 1];
+extern const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_PRIORITY + 1];
 
 int vnic_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_link_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);

@@ -12,6 +12,7 @@
 
 #![deny(unsafe_code)]
 
+mod contention;
 mod fanout;
 mod forward;
 
@@ -109,6 +110,8 @@ pub(crate) struct Switch {
     users: RtnlCell<usize>,
     /// The lower's address as it is in `addresses`.
     host_address: RtnlCell<Option<MacAddr>>,
+    /// Bits a second that the VNICs may send to the wire; 0: no limit.
+    maxbw: RtnlCell<u64>,
     /// Its place among the attached, from when it was attached.
     number: RtnlCell<u64>,
     rx: RtnlCell<Option<rx_handler::Registration<Switch>>>,
@@ -138,6 +141,7 @@ impl Switch {
                 vnics: DevList::new(),
                 users: RtnlCell::new(0),
                 host_address: RtnlCell::new(None),
+                maxbw: RtnlCell::new(0),
                 number: RtnlCell::new(0),
                 rx: RtnlCell::new(None),
                 egress: RtnlCell::new(None),
@@ -296,6 +300,26 @@ impl Switch {
         if self.is_attached(rtnl) {
             events::link_changed(self, rtnl);
         }
+    }
+
+    /// Bits a second that the VNICs may send to the wire; 0: no limit.
+    pub(crate) fn maxbw(&self, rtnl: Rtnl<'_>) -> u64 {
+        self.maxbw.get(rtnl)
+    }
+
+    /// Limits what VNICs send to the wire to so many bits a second, or, with 0, no more, and tells. A
+    /// failure changes nothing.
+    pub(crate) fn set_maxbw(self: &Arc<Self>, bits: u64, rtnl: Rtnl<'_>) -> Result {
+        let old = self.maxbw.replace(bits, rtnl);
+        if old == bits {
+            return Ok(());
+        }
+        self.follow_maxbw(rtnl)
+            .inspect_err(|_| self.maxbw.set(old, rtnl))?;
+        if self.is_attached(rtnl) {
+            events::link_changed(self, rtnl);
+        }
+        Ok(())
     }
 
     /// How the lower device lets the frames of VNICs in (`enum vnic_filter`).

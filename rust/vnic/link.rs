@@ -4,6 +4,8 @@
 
 use super::{
     HwRings,
+    Kinds,
+    Limits,
     Poll,
     Promisc,
     RingSettings,
@@ -101,10 +103,18 @@ impl LinkOps for Vnic {
         Policy::text(MAX_TEXT as u16),
         Policy::U8,
         Policy::reject(c"the queue of the link cannot be set, only whether there is one"),
+        Policy::UINT,
+        Policy::UINT,
+        Policy::U32,
+        Policy::U32,
+        Policy::U32,
+        Policy::U16,
+        Policy::U8,
     ];
-    const INFO_SIZE: usize = attr_size(2)
-        + 5 * attr_size(1)
-        + 3 * attr_size(4)
+    const INFO_SIZE: usize = 2 * attr_size(2)
+        + 6 * attr_size(1)
+        + 6 * attr_size(4)
+        + 2 * attr_size(8)
         + attr_size(Name::MAX_LEN + 1)
         + attr_size(MAX_TEXT + 1);
     const ETHTOOL: &'static ethtool::Table = &ethtool::table::<Self>();
@@ -114,6 +124,7 @@ impl LinkOps for Vnic {
         vlan_attr(data, extack)?;
         promisc_attr(data, extack)?;
         ring_attrs(RingSettings::DEFAULT, data, extack)?;
+        Limits::DEFAULT.with(data, &Kinds::LINK, extack)?;
         link::host_attr(data, uapi::IFLA_VNIC_HOST, extack).map(|_| ())
     }
 
@@ -137,6 +148,7 @@ impl LinkOps for Vnic {
         let promisc = promisc_attr(link.data, extack)?;
         let ring_settings = ring_attrs(RingSettings::DEFAULT, link.data, extack)?;
         ring_settings.check_cpus(&RingSettings::DEFAULT, lower, extack)?;
+        let limits = Limits::DEFAULT.with(link.data, &Kinds::LINK, extack)?;
         let host = link::host_attr(link.data, uapi::IFLA_VNIC_HOST, extack)?;
         let pool = match link.data.get(uapi::IFLA_VNIC_POOL) {
             Some(attr) => super::pool::named(&attr, lower, extack, link.rtnl)?,
@@ -145,6 +157,7 @@ impl LinkOps for Vnic {
         if promisc.is_some()
             || host.is_some()
             || pool.is_some()
+            || limits.is_some()
             || ring_settings != RingSettings::DEFAULT
         {
             refuse_maker(creator, lower, extack)?;
@@ -179,6 +192,7 @@ impl LinkOps for Vnic {
                 ..Record::NEW
             }),
             ring_settings: RtnlCell::new(ring_settings),
+            limits: RtnlCell::new(limits.unwrap_or(Limits::DEFAULT)),
             grant: RtnlCell::new(None),
             pool: RtnlCell::new(pool.map(Membership::new)),
         })
@@ -186,6 +200,7 @@ impl LinkOps for Vnic {
 
     fn registered(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         let lower = dev.data().lower();
+        dev.data().follow_limits(rtnl)?;
         dev.link_upper(lower, extack, rtnl)?;
         Self::follow_state(dev, rtnl);
         dev.link_event(rtnl);
@@ -221,6 +236,7 @@ impl LinkOps for Vnic {
         let old_rings = data.ring_settings(rtnl);
         let rings = ring_attrs(old_rings, attrs, extack)?;
         rings.check_cpus(&old_rings, data.lower(), extack)?;
+        let limits = data.limits(rtnl).with(attrs, &Kinds::LINK, extack)?;
         let pool = match attrs.get(uapi::IFLA_VNIC_POOL) {
             Some(attr) => {
                 request::ask(dev, Param::Pool, Value::Number(1), extack, rtnl)?;
@@ -236,12 +252,22 @@ impl LinkOps for Vnic {
             let value = Value::Number(on.into());
             request::ask(dev, Param::Host, value, extack, rtnl)?;
         }
+        if limits.is_some() {
+            request::ask(dev, Param::Limits, Value::Number(1), extack, rtnl)?;
+        }
         let pool = match pool {
             Some(pool) => Some(Self::change_pool(dev, pool, extack, rtnl)?),
             None => None,
         };
         // The last that can fail.
-        if let Err(error) = Self::ask_rings(dev, rings, extack, rtnl) {
+        let limited = Self::change_limits(dev, limits, rtnl);
+        let result = limited.and_then(|old| {
+            Self::ask_rings(dev, rings, extack, rtnl).inspect_err(|_| {
+                // They were there a moment ago.
+                let _ = Self::change_limits(dev, old, rtnl);
+            })
+        });
+        if let Err(error) = result {
             if let Some(pool) = pool {
                 pool.undo(dev, rtnl);
             }
@@ -251,7 +277,7 @@ impl LinkOps for Vnic {
             pool.commit(dev, rtnl);
             database::touch(data.lower().net(), rtnl);
         }
-        if promisc.is_some() || host.is_some() {
+        if promisc.is_some() || host.is_some() || limits.is_some() {
             database::touch(data.lower().net(), rtnl);
         }
         if let Some(promisc) = promisc {
@@ -260,6 +286,9 @@ impl LinkOps for Vnic {
         }
         if let Some(on) = host {
             data.switch.set_host(on, rtnl);
+        }
+        if limits.is_some() {
+            events::changed(dev, rtnl);
         }
         Ok(())
     }
@@ -289,6 +318,9 @@ impl LinkOps for Vnic {
             message.put_text(uapi::IFLA_VNIC_CPUS, rings.cpus)?;
         }
         message.put_u8(uapi::IFLA_VNIC_HW_RINGS, rings.hw as u8)?;
+        let limits = data.limits(rtnl);
+        limits.put(&Kinds::LINK, message)?;
+        message.put_u8(uapi::IFLA_VNIC_PRIORITY, limits.priority as u8)?;
         match data.hw_queue(rtnl) {
             Some(queue) => message.put_u32(uapi::IFLA_VNIC_HW_QUEUE, queue.into()),
             None => Ok(()),

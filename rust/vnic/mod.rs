@@ -9,12 +9,19 @@ mod device;
 mod ethtool;
 mod features;
 mod hw;
+mod limits;
 mod link;
 mod pool;
 mod rings;
 mod rx_mode;
+mod shaping;
 
 pub(crate) use hw::HwRings;
+pub(crate) use limits::{
+    bits,
+    Kinds,
+    Limits, //
+};
 pub(crate) use pool::{
     named as named_pool,
     PoolChange, //
@@ -112,6 +119,8 @@ pub(crate) struct Vnic {
     promisc: AtomicU8,
     /// What is set of its rings.
     ring_settings: RtnlCell<RingSettings>,
+    /// What is set of its limits.
+    limits: RtnlCell<Limits>,
     /// The queue of the NIC that is its own.
     grant: RtnlCell<Option<hw::Grant>>,
     /// Where its packets are stored; what waits on its rings does so in the shares of the pool.

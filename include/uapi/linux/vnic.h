@@ -74,6 +74,8 @@ enum vnic_subject {
  *   manager.
  * @VNIC_PARAM_HW_RINGS: Whether it gets a receive queue of the link, 1. For
  *   the manager.
+ * @VNIC_PARAM_LIMITS: How much may pass it, how long that may wait, its share
+ *   and its priority, 1. For the manager.
  */
 enum vnic_param {
 	VNIC_PARAM_ALL,
@@ -99,6 +101,7 @@ enum vnic_param {
 	VNIC_PARAM_FLOWS,
 	VNIC_PARAM_CPUS,
 	VNIC_PARAM_HW_RINGS,
+	VNIC_PARAM_LIMITS,
 
 	/* private: */
 	__VNIC_PARAM_MAX,
@@ -113,6 +116,7 @@ enum {
 	VNIC_A_LINK_FILTER,
 	VNIC_A_LINK_VNICS,
 	VNIC_A_LINK_GENERATION,
+	VNIC_A_LINK_MAXBW,
 
 	__VNIC_A_LINK_MAX,
 	VNIC_A_LINK_MAX = (__VNIC_A_LINK_MAX - 1)
@@ -144,6 +148,13 @@ enum {
 	VNIC_A_CPUS,
 	VNIC_A_HW_RINGS,
 	VNIC_A_HW_QUEUE,
+	VNIC_A_RX_MAXBW,
+	VNIC_A_TX_MAXBW,
+	VNIC_A_RX_MAXPPS,
+	VNIC_A_TX_MAXPPS,
+	VNIC_A_LIMIT_DELAY,
+	VNIC_A_SHARE,
+	VNIC_A_PRIORITY,
 
 	__VNIC_A_MAX,
 	VNIC_A_MAX = (__VNIC_A_MAX - 1)

@@ -45,6 +45,28 @@ enum {
 	IFLA_VNIC_HW_RINGS,
 	/* u32, read-only: the receive queue of the link that is its own. */
 	IFLA_VNIC_HW_QUEUE,
+	/*
+	 * uint, of 4 or 8 bytes: bits a second that it may receive and send,
+	 * 0 for no limit, or 8000..1000000000000. Manager only, as are all
+	 * that follow.
+	 */
+	IFLA_VNIC_RX_MAXBW,
+	IFLA_VNIC_TX_MAXBW,
+	/* u32: packets a second, 0 for no limit, or 1..4000000000. */
+	IFLA_VNIC_RX_MAXPPS,
+	IFLA_VNIC_TX_MAXPPS,
+	/*
+	 * u32, 100..1000000, 5000 by default: microseconds that a packet may
+	 * wait for a limit.
+	 */
+	IFLA_VNIC_LIMIT_DELAY,
+	/*
+	 * u16, 1..1000, 100 by default: its weight where the VNICs of a link
+	 * with a maxbw want to send more.
+	 */
+	IFLA_VNIC_SHARE,
+	/* u8, enum vnic_priority: who goes first there. */
+	IFLA_VNIC_PRIORITY,
 	__IFLA_VNIC_MAX
 };
 #define IFLA_VNIC_MAX (__IFLA_VNIC_MAX - 1)
@@ -106,6 +128,28 @@ enum vnic_hw_rings {
 	__VNIC_HW_RINGS_MAX
 };
 #define VNIC_HW_RINGS_MAX (__VNIC_HW_RINGS_MAX - 1)
+
+/* Who goes first where not all can. */
+enum vnic_priority {
+	/* Before the others. */
+	VNIC_PRIORITY_HIGH,
+	/* As most. The default. */
+	VNIC_PRIORITY_MEDIUM,
+	/* After the others. */
+	VNIC_PRIORITY_LOW,
+	__VNIC_PRIORITY_MAX
+};
+#define VNIC_PRIORITY_MAX (__VNIC_PRIORITY_MAX - 1)
+
+/* Limits: bits and packets a second, microseconds, weights. */
+#define VNIC_MAXBW_MIN 8000
+#define VNIC_MAXBW_MAX 1000000000000ULL
+#define VNIC_MAXPPS_MIN 1
+#define VNIC_MAXPPS_MAX 4000000000U
+#define VNIC_LIMIT_DELAY_MIN 100
+#define VNIC_LIMIT_DELAY_MAX 1000000
+#define VNIC_SHARE_MIN 1
+#define VNIC_SHARE_MAX 1000
 
 #define VNIC_RING_SIZE_MIN 64
 #define VNIC_RING_SIZE_MAX 65536

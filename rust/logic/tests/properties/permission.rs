@@ -135,7 +135,7 @@ proptest! {
         // As policy-add refuses them, only "all" is left, which does not cover them.
         let layer: Vec<Entry> =
             layer.into_iter().filter(|entry| entry.policy.param.is_grantable()).collect();
-        for param in [Param::PromiscMode, Param::Host, Param::Timestamps, Param::Pool, Param::Flows, Param::Cpus, Param::HwRings] {
+        for param in [Param::PromiscMode, Param::Host, Param::Timestamps, Param::Pool, Param::Flows, Param::Cpus, Param::HwRings, Param::Limits] {
             prop_assert!(!decide(&[&layer, &BUILT_IN], &asker, param, &value, 0).allowed);
         }
     }
@@ -184,10 +184,10 @@ fn built_in_policies_are_below_all_others() {
 
 #[test]
 fn parameters_have_their_numbers() {
-    for number in 0..23 {
+    for number in 0..24 {
         assert_eq!(Param::of(number).map(|param| param as u32), Some(number));
     }
-    assert_eq!(Param::of(23), None);
+    assert_eq!(Param::of(24), None);
 }
 
 #[test]

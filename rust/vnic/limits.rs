@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Limits of what may pass a VNIC or one of its flows, and of what a link sends: what was set.
+
+use super::Vnic;
+use crate::net::{
+    netdev::Dev,
+    netlink::{
+        Attr,
+        Attrs,
+        Extack,
+        Message, //
+    },
+    rtnl::Rtnl,
+    uapi, //
+};
+use core::ops::RangeInclusive;
+use kernel::prelude::*;
+
+/// The bits a second that a limit can be.
+pub(crate) const BITS: RangeInclusive<u64> = uapi::VNIC_MAXBW_MIN..=uapi::VNIC_MAXBW_MAX;
+
+/// The packets a second that a limit can be.
+const PACKETS: RangeInclusive<u64> = uapi::VNIC_MAXPPS_MIN..=uapi::VNIC_MAXPPS_MAX;
+
+/// How long a packet can be let wait, in microseconds.
+const DELAYS: RangeInclusive<u64> = uapi::VNIC_LIMIT_DELAY_MIN..=uapi::VNIC_LIMIT_DELAY_MAX;
+
+/// The weights.
+const SHARES: RangeInclusive<u64> = uapi::VNIC_SHARE_MIN..=uapi::VNIC_SHARE_MAX;
+
+/// Who goes first where not all can (`enum vnic_priority`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Priority {
+    /// Before the others.
+    High = uapi::VNIC_PRIORITY_HIGH,
+    /// As most.
+    Medium = uapi::VNIC_PRIORITY_MEDIUM,
+    /// After the others.
+    Low = uapi::VNIC_PRIORITY_LOW,
+}
+
+impl Priority {
+    /// The priority of that number.
+    fn of(value: u64) -> Option<Self> {
+        [Self::High, Self::Medium, Self::Low]
+            .into_iter()
+            .find(|priority| *priority as u64 == value)
+    }
+}
+
+/// How much may pass in one direction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    /// Bits a second; 0: no limit.
+    pub(crate) bits: u64,
+    /// Packets a second; 0: no limit.
+    pub(crate) packets: u32,
+}
+
+/// What was set of the limits of a VNIC or of a flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Of what it receives.
+    pub(crate) rx: Rate,
+    /// Of what it sends.
+    pub(crate) tx: Rate,
+    /// The longest time that a packet waits, in microseconds.
+    pub(crate) delay: u32,
+    /// Its weight among the VNICs of a link that want to send more than the link may. Not of flows.
+    pub(crate) share: u16,
+    /// Whether it goes before others there.
+    pub(crate) priority: Priority,
+}
+
+/// The attributes that say limits: those of rates for bits and for packets.
+pub(crate) struct Kinds {
+    rx: (u32, u32),
+    tx: (u32, u32),
+    delay: u32,
+    priority: u32,
+    /// Flows have none.
+    share: Option<u32>,
+}
+
+impl Kinds {
+    /// Of a VNIC in the netlink family.
+    pub(crate) const VNIC: Self = Self {
+        rx: (uapi::VNIC_A_RX_MAXBW, uapi::VNIC_A_RX_MAXPPS),
+        tx: (uapi::VNIC_A_TX_MAXBW, uapi::VNIC_A_TX_MAXPPS),
+        delay: uapi::VNIC_A_LIMIT_DELAY,
+        priority: uapi::VNIC_A_PRIORITY,
+        share: Some(uapi::VNIC_A_SHARE),
+    };
+
+    /// Of a VNIC as a kind of link.
+    pub(super) const LINK: Self = Self {
+        rx: (uapi::IFLA_VNIC_RX_MAXBW, uapi::IFLA_VNIC_RX_MAXPPS),
+        tx: (uapi::IFLA_VNIC_TX_MAXBW, uapi::IFLA_VNIC_TX_MAXPPS),
+        delay: uapi::IFLA_VNIC_LIMIT_DELAY,
+        priority: uapi::IFLA_VNIC_PRIORITY,
+        share: Some(uapi::IFLA_VNIC_SHARE),
+    };
+
+    /// Whether a request has any of them.
+    fn any(&self, attrs: Attrs<'_>) -> bool {
+        let (rx, tx) = (self.rx, self.tx);
+        let kinds = [rx.0, rx.1, tx.0, tx.1, self.delay, self.priority];
+        let share = self.share.is_some_and(|kind| attrs.has(kind));
+        share || kinds.into_iter().any(|kind| attrs.has(kind))
+    }
+}
+
+/// The number in an attribute, if it is within `range`.
+fn number(
+    attr: &Attr<'_>,
+    name: &str,
+    range: RangeInclusive<u64>,
+    extack: &mut Extack<'_>,
+) -> Result<u64> {
+    let (number, least, most) = (attr.number(), range.start(), range.end());
+    if range.contains(&number) {
+        return Ok(number);
+    }
+    Err(extack.refuse_attr(
+        attr,
+        ERANGE,
+        format_args!("vnic: {name} {number} is not within {least}-{most}"),
+    ))
+}
+
+/// The limit in an attribute, if it is within `range` or 0.
+fn limit(
+    attr: &Attr<'_>,
+    name: &str,
+    range: RangeInclusive<u64>,
+    extack: &mut Extack<'_>,
+) -> Result<u64> {
+    let (number, least, most) = (attr.number(), range.start(), range.end());
+    if range.contains(&number) || number == 0 {
+        return Ok(number);
+    }
+    Err(extack.refuse_attr(
+        attr,
+        ERANGE,
+        format_args!("vnic: {name} {number} is not within {least}-{most}, nor 0"),
+    ))
+}
+
+/// The bits a second that an attribute says; 0 is no limit. `ERANGE` for what is out of range.
+pub(crate) fn bits(attr: &Attr<'_>, name: &str, extack: &mut Extack<'_>) -> Result<u64> {
+    limit(attr, name, BITS, extack)
+}
+
+fn priority(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Result<Priority> {
+    let number = attr.number();
+    Priority::of(number).ok_or_else(|| {
+        extack.refuse_attr(
+            attr,
+            EINVAL,
+            format_args!("vnic: priority is 0, 1 or 2, not {number}"),
+        )
+    })
+}
+
+impl Rate {
+    /// No limit.
+    pub(crate) const NONE: Self = Self {
+        bits: 0,
+        packets: 0,
+    };
+
+    /// What results of `self` and what a request says in the attributes of bits and of packets.
+    fn with(
+        self,
+        attrs: Attrs<'_>,
+        kinds: (u32, u32),
+        names: (&str, &str),
+        extack: &mut Extack<'_>,
+    ) -> Result<Self> {
+        let mut new = self;
+        if let Some(attr) = attrs.get(kinds.0) {
+            new.bits = bits(&attr, names.0, extack)?;
+        }
+        if let Some(attr) = attrs.get(kinds.1) {
+            new.packets = limit(&attr, names.1, PACKETS, extack)?.try_into()?;
+        }
+        Ok(new)
+    }
+}
+
+impl Limits {
+    /// What a new VNIC and a new flow have.
+    pub(crate) const DEFAULT: Self = Self {
+        rx: Rate::NONE,
+        tx: Rate::NONE,
+        delay: 5000,
+        share: 100,
+        priority: Priority::Medium,
+    };
+
+    /// Describes them, but for the priority, whose size differs. A rate that is none is left out.
+    pub(crate) fn put(&self, kinds: &Kinds, message: &mut Message<'_>) -> Result {
+        for (rate, (bits, packets)) in [(self.rx, kinds.rx), (self.tx, kinds.tx)] {
+            if rate.bits != 0 {
+                message.put_uint(bits, rate.bits)?;
+            }
+            if rate.packets != 0 {
+                message.put_u32(packets, rate.packets)?;
+            }
+        }
+        message.put_u32(kinds.delay, self.delay)?;
+        kinds
+            .share
+            .map_or(Ok(()), |kind| message.put_u16(kind, self.share))
+    }
+
+    /// What results of `self` and what a request says, if that says anything of limits. `ERANGE` for what
+    /// is out of range, `EINVAL` for an unknown priority.
+    pub(crate) fn with(
+        self,
+        attrs: Attrs<'_>,
+        kinds: &Kinds,
+        extack: &mut Extack<'_>,
+    ) -> Result<Option<Self>> {
+        if !kinds.any(attrs) {
+            return Ok(None);
+        }
+        let mut new = self;
+        new.rx = self
+            .rx
+            .with(attrs, kinds.rx, ("rx-maxbw", "rx-maxpps"), extack)?;
+        new.tx = self
+            .tx
+            .with(attrs, kinds.tx, ("tx-maxbw", "tx-maxpps"), extack)?;
+        if let Some(attr) = attrs.get(kinds.delay) {
+            new.delay = number(&attr, "limit-delay", DELAYS, extack)?.try_into()?;
+        }
+        if let Some(attr) = kinds.share.and_then(|kind| attrs.get(kind)) {
+            new.share = number(&attr, "share", SHARES, extack)?.try_into()?;
+        }
+        if let Some(attr) = attrs.get(kinds.priority) {
+            new.priority = priority(&attr, extack)?;
+        }
+        Ok(Some(new))
+    }
+}
+
+impl Vnic {
+    /// What was set of its limits.
+    pub(crate) fn limits(&self, rtnl: Rtnl<'_>) -> Limits {
+        self.limits.get(rtnl)
+    }
+
+    /// Sets limits, if there are any to set, and has packets obey them. Returns what was set before; a
+    /// failure changes nothing.
+    pub(crate) fn change_limits(
+        dev: &Dev<Self>,
+        limits: Option<Limits>,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Option<Limits>> {
+        let data = dev.data();
+        let old = data.limits(rtnl);
+        let Some(new) = limits.filter(|new| *new != old) else {
+            return Ok(None);
+        };
+        data.limits.set(new, rtnl);
+        data.follow_limits(rtnl)
+            .inspect_err(|_| data.limits.set(old, rtnl))?;
+        Ok(Some(old))
+    }
+}
