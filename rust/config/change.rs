@@ -159,7 +159,16 @@ fn set_maxbw(
             ),
         ));
     }
-    switch.set_maxbw(bits(attr, "maxbw", extack)?, rtnl)
+    let bits = bits(attr, "maxbw", extack)?;
+    switch.set_maxbw(bits, rtnl)?;
+    if bits == 0 {
+        let default = Limits::DEFAULT.share;
+        let void = switch.find_own(rtnl, |vnic| vnic.data().limits(rtnl).share != default);
+        if let Some(vnic) = void {
+            Vnic::warn_of_share(vnic, extack, rtnl);
+        }
+    }
+    Ok(())
 }
 
 /// What may be changed of a VNIC; `None` stays as it is.
@@ -382,6 +391,13 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
+    /// Warns of what changes nothing.
+    pub(super) fn warn(&self, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
+        if self.wanted.limits.is_some() {
+            Vnic::warn_of_share(self.dev, extack, rtnl);
+        }
+    }
+
     /// Makes it last. Cannot fail.
     pub(super) fn commit(mut self, rtnl: Rtnl<'_>) {
         if let Some(pool) = self.pool.take() {
@@ -438,6 +454,7 @@ pub(super) fn vnic(request: &Request<'_>, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Re
     let who = sender(request, dev, rtnl)?;
     let wanted = Settings::of(request.attrs(), dev, &mut request.extack(), rtnl)?;
     let change = wanted.change(who, dev, &mut request.extack(), rtnl)?;
+    change.warn(&mut request.extack(), rtnl);
     change.commit(rtnl);
     Ok(())
 }

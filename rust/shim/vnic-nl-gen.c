@@ -63,7 +63,7 @@ static const struct netlink_range_validation vnic_a_flow_ring_range = {
 };
 
 /* Common nested types */
-const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_DELETE + 1] = {
+const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_CHANGE + 1] = {
 	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
 	[VNIC_A_FLOW_RANK] = { .type = NLA_U32, },
@@ -78,6 +78,13 @@ const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_DELETE + 1] = {
 	[VNIC_A_FLOW_DSCP] = NLA_POLICY_MAX(NLA_U8, 63),
 	[VNIC_A_FLOW_RING] = NLA_POLICY_FULL_RANGE(NLA_U16, &vnic_a_flow_ring_range),
 	[VNIC_A_FLOW_DELETE] = { .type = NLA_FLAG, },
+	[VNIC_A_FLOW_RX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_FLOW_TX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_FLOW_RX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_TX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_LIMIT_DELAY] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_FLOW_CHANGE] = { .type = NLA_FLAG, },
 };
 
 const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1] = {
@@ -264,7 +271,7 @@ static const struct nla_policy vnic_flow_get_dump_nl_policy[VNIC_A_FLOW_IFINDEX 
 };
 
 /* VNIC_CMD_FLOW_ADD - do */
-static const struct nla_policy vnic_flow_add_nl_policy[VNIC_A_FLOW_RING + 1] = {
+static const struct nla_policy vnic_flow_add_nl_policy[VNIC_A_FLOW_PRIORITY + 1] = {
 	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
 	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
@@ -279,6 +286,12 @@ static const struct nla_policy vnic_flow_add_nl_policy[VNIC_A_FLOW_RING + 1] = {
 	[VNIC_A_FLOW_REMOTE_PORT] = { .type = NLA_U16, },
 	[VNIC_A_FLOW_DSCP] = NLA_POLICY_MAX(NLA_U8, 63),
 	[VNIC_A_FLOW_RING] = NLA_POLICY_FULL_RANGE(NLA_U16, &vnic_a_flow_ring_range),
+	[VNIC_A_FLOW_RX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_FLOW_TX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_FLOW_RX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_TX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_LIMIT_DELAY] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* VNIC_CMD_FLOW_DEL - do */
@@ -286,6 +299,19 @@ static const struct nla_policy vnic_flow_del_nl_policy[VNIC_A_FLOW_NAME + 1] = {
 	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
 	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
 	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
+};
+
+/* VNIC_CMD_FLOW_SET - do */
+static const struct nla_policy vnic_flow_set_nl_policy[VNIC_A_FLOW_PRIORITY + 1] = {
+	[VNIC_A_FLOW_VNIC] = NLA_POLICY_MIN(NLA_UINT, 1),
+	[VNIC_A_FLOW_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &vnic_a_flow_ifindex_range),
+	[VNIC_A_FLOW_NAME] = { .type = NLA_NUL_STRING, .len = VNIC_FLOW_NAME_LEN, },
+	[VNIC_A_FLOW_RX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_FLOW_TX_MAXBW] = { .type = NLA_UINT, },
+	[VNIC_A_FLOW_RX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_TX_MAXPPS] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_LIMIT_DELAY] = { .type = NLA_U32, },
+	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* Ops table for vnic */
@@ -433,7 +459,7 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.cmd		= VNIC_CMD_FLOW_ADD,
 		.doit		= vnic_nl_flow_add_doit,
 		.policy		= vnic_flow_add_nl_policy,
-		.maxattr	= VNIC_A_FLOW_RING,
+		.maxattr	= VNIC_A_FLOW_PRIORITY,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
@@ -441,6 +467,13 @@ static const struct genl_split_ops vnic_nl_ops[] = {
 		.doit		= vnic_nl_flow_del_doit,
 		.policy		= vnic_flow_del_nl_policy,
 		.maxattr	= VNIC_A_FLOW_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VNIC_CMD_FLOW_SET,
+		.doit		= vnic_nl_flow_set_doit,
+		.policy		= vnic_flow_set_nl_policy,
+		.maxattr	= VNIC_A_FLOW_PRIORITY,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

@@ -16,7 +16,7 @@
 #define VNIC_NAME_LEN	15
 
 /* Common nested types */
-extern const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_DELETE + 1];
+extern const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_CHANGE + 1];
 extern const struct nla_policy vnic_policy_change_nl_policy[VNIC_A_POLICY_DELETE + 1];
 extern const struct nla_policy vnic_vnic_change_nl_policy[VNIC_A_PRIORITY + 1];
 
@@ -43,6 +43,7 @@ int vnic_nl_flow_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_flow_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vnic_nl_flow_add_doit(struct sk_buff *skb, struct genl_info *info);
 int vnic_nl_flow_del_doit(struct sk_buff *skb, struct genl_info *info);
+int vnic_nl_flow_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VNIC_NLGRP_CONFIG,

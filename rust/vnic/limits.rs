@@ -94,6 +94,15 @@ impl Kinds {
         share: Some(uapi::VNIC_A_SHARE),
     };
 
+    /// Of a flow in the netlink family.
+    pub(crate) const FLOW: Self = Self {
+        rx: (uapi::VNIC_A_FLOW_RX_MAXBW, uapi::VNIC_A_FLOW_RX_MAXPPS),
+        tx: (uapi::VNIC_A_FLOW_TX_MAXBW, uapi::VNIC_A_FLOW_TX_MAXPPS),
+        delay: uapi::VNIC_A_FLOW_LIMIT_DELAY,
+        priority: uapi::VNIC_A_FLOW_PRIORITY,
+        share: None,
+    };
+
     /// Of a VNIC as a kind of link.
     pub(super) const LINK: Self = Self {
         rx: (uapi::IFLA_VNIC_RX_MAXBW, uapi::IFLA_VNIC_RX_MAXPPS),
@@ -102,6 +111,11 @@ impl Kinds {
         priority: uapi::IFLA_VNIC_PRIORITY,
         share: Some(uapi::IFLA_VNIC_SHARE),
     };
+
+    /// That of the priority.
+    pub(crate) fn priority(&self) -> u32 {
+        self.priority
+    }
 
     /// Whether a request has any of them.
     fn any(&self, attrs: Attrs<'_>) -> bool {
@@ -195,8 +209,8 @@ impl Limits {
     pub(crate) const DEFAULT: Self = Self {
         rx: Rate::NONE,
         tx: Rate::NONE,
-        delay: 5000,
-        share: 100,
+        delay: uapi::VNIC_LIMIT_DELAY_DEFAULT,
+        share: uapi::VNIC_SHARE_DEFAULT,
         priority: Priority::Medium,
     };
 
@@ -269,5 +283,23 @@ impl Vnic {
         data.follow_limits(rtnl)
             .inspect_err(|_| data.limits.set(old, rtnl))?;
         Ok(Some(old))
+    }
+
+    /// Warns, in the answer to a request that succeeds, of a share that changes nothing.
+    pub(crate) fn warn_of_share(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
+        let data = dev.data();
+        let share = data.limits(rtnl).share;
+        if share == Limits::DEFAULT.share || data.switch.maxbw(rtnl) != 0 {
+            return;
+        }
+        let lacks = match data.switch.is_stub() {
+            true => "wire",
+            false => "maxbw",
+        };
+        extack.warn(format_args!(
+            "vnic: share {share} of {} has no effect: {} has no {lacks}",
+            dev.name(),
+            data.lower().name()
+        ));
     }
 }

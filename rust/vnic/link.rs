@@ -213,6 +213,7 @@ impl LinkOps for Vnic {
             database::vnic_comes(dev, rtnl);
         }
         events::added(dev, rtnl);
+        Self::warn_of_share(dev, extack, rtnl);
         Ok(())
     }
 
@@ -289,6 +290,7 @@ impl LinkOps for Vnic {
         }
         if limits.is_some() {
             events::changed(dev, rtnl);
+            Self::warn_of_share(dev, extack, rtnl);
         }
         Ok(())
     }
@@ -320,7 +322,7 @@ impl LinkOps for Vnic {
         message.put_u8(uapi::IFLA_VNIC_HW_RINGS, rings.hw as u8)?;
         let limits = data.limits(rtnl);
         limits.put(&Kinds::LINK, message)?;
-        message.put_u8(uapi::IFLA_VNIC_PRIORITY, limits.priority as u8)?;
+        message.put_u8(Kinds::LINK.priority(), limits.priority as u8)?;
         match data.hw_queue(rtnl) {
             Some(queue) => message.put_u32(uapi::IFLA_VNIC_HW_QUEUE, queue.into()),
             None => Ok(()),
