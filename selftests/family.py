@@ -57,7 +57,8 @@ def shows(world):
     id_of = {entry.get("name"): entry["nsid"] for entry in netns}
     same({"id": world.web0["id"], "link": index, "link-name": "d0", "ifindex": data["ifindex"], "ifname": "web0", "netns-id": id_of["web"],
           "vlan": 10, "address": "02:00:00:00:00:01", "mtu": 1500, "up": 0, "promisc-mode": "own", "denied": 0,
-          "default-address": "02:00:00:00:00:01", "poll": "auto", "ring-size": 1024, "rings": 1, "hw-rings": "off"}, world.web0, "web0")
+          "default-address": "02:00:00:00:00:01", "poll": "auto", "ring-size": 1024, "rings": 1, "hw-rings": "off",
+          "limit-delay": 5000, "share": 100, "priority": "medium"}, world.web0, "web0")
     same(world.web0, world.vnic(world.web0["id"]), "the same by its id")
     same(world.v1, world.host.do("vnic-get", {"ifindex": link("v1")["ifindex"]}), "v1 by its ifindex")
     same("off", world.v1["promisc-mode"], "mode of v1")

@@ -26,6 +26,13 @@ int print_color_uint(enum output_type t, int color, const char *key,
 	return printf("\"%s\":%u,", key, value);
 }
 
+int print_color_u64(enum output_type t, int color, const char *key,
+		    const char *fmt, unsigned long long value)
+{
+	(void)t; (void)color; (void)fmt;
+	return printf("\"%s\":%llu,", key, value);
+}
+
 int print_color_bool(enum output_type t, int color, const char *key,
 		     const char *fmt, bool value)
 {

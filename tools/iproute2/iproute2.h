@@ -47,6 +47,8 @@ enum output_type {
 bool is_json_context(void);
 int print_color_uint(enum output_type t, int color, const char *key,
 		     const char *fmt, unsigned int value);
+int print_color_u64(enum output_type t, int color, const char *key,
+		    const char *fmt, unsigned long long value);
 int print_color_bool(enum output_type t, int color, const char *key,
 		     const char *fmt, bool value);
 int print_color_string(enum output_type t, int color, const char *key,
@@ -74,7 +76,21 @@ static inline bool attr_u##bits(const struct rtattr *rta,		\
 ATTR_GETTER(8)
 ATTR_GETTER(16)
 ATTR_GETTER(32)
+ATTR_GETTER(64)
 #undef ATTR_GETTER
+
+/* A number of four or eight bytes. */
+static inline bool attr_uint(const struct rtattr *rta, __u64 *value)
+{
+	__u32 narrow;
+
+	if (attr_u64(rta, value))
+		return true;
+	if (!attr_u32(rta, &narrow))
+		return false;
+	*value = narrow;
+	return true;
+}
 
 /* Text of at most size - 1 bytes, with its zero at the end or without. */
 static inline bool attr_text(const struct rtattr *rta, char *text, size_t size)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* ip link ... type vnic */
 
-#include "options.h"
-#include "../../include/uapi/linux/vnic_link.h"
+#include "limits.h"
 
 static const char *const promisc_words[] = {
 	[VNIC_PROMISC_OFF] = "off",
@@ -34,7 +33,9 @@ static void vnic_usage(FILE *f)
 		"Usage: ... vnic [ vlan VID ] [ promisc { off | own | all } ] [ host { on | off } ]\n"
 		"                [ poll { auto | inline | ring } ] [ ring-size PACKETS ]\n"
 		"                [ pool { NAME | none } ] [ cpus { LIST | any } ]\n"
-		"                [ hw-rings { off | auto | on } ]\n"
+		"                [ hw-rings { off | auto | on } ] [ maxbw { RATE | none } ]\n"
+		"                [ maxpps { N | none } ] [ limit-delay TIME ] [ share N ]\n"
+		"                [ priority { high | medium | low } ]\n"
 		"\n"
 		"vlan VID  the VLAN of the VNIC, 1-%d: its frames carry the tag on the wire\n"
 		"          and none inside. 0, the default: frames pass as they are.\n"
@@ -57,8 +58,16 @@ static void vnic_usage(FILE *f)
 		"hw-rings  whether it gets a receive queue of the link of its own:\n"
 		"          off   no (default)\n"
 		"          auto  if there is one to spare\n"
-		"          on    it does not go up without\n",
-		VNIC_VLAN_MAX, VNIC_RING_SIZE_MIN, VNIC_RING_SIZE_MAX);
+		"          on    it does not go up without\n"
+		"maxbw     bits a second that it may receive, and send: 50M, 2G, 100mbit;\n"
+		"          rx-maxbw, tx-maxbw for one direction\n"
+		"maxpps    packets a second, likewise; rx-maxpps, tx-maxpps\n"
+		"limit-delay  how long a packet may wait for a limit, 100us to 1s; 5ms by default\n"
+		"share     its weight where the VNICs of a link with a maxbw (vnic link set) want\n"
+		"          to send more than that, %d-%d; %d by default\n"
+		"priority  who goes first there\n",
+		VNIC_VLAN_MAX, VNIC_RING_SIZE_MIN, VNIC_RING_SIZE_MAX,
+		VNIC_SHARE_MIN, VNIC_SHARE_MAX, VNIC_SHARE_DEFAULT);
 }
 
 static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
@@ -70,8 +79,13 @@ static int vnic_parse_opt(struct link_util *lu, int argc, char **argv,
 	for (; args.argc > 0; args_advance(&args)) {
 		const char *key = *args.argv, *value;
 		unsigned long vid, size;
-		int word;
+		int word, limit;
 
+		limit = parse_limit(&args, &seen, n);
+		if (limit < 0)
+			return -1;
+		if (limit)
+			continue;
 		if (!strcmp(key, "vlan")) {
 			value = args_value(&args);
 			if (!value || seen_twice(&seen, IFLA_VNIC_VLAN, key, value) ||
@@ -180,6 +194,7 @@ static void vnic_print_opt(struct link_util *lu, FILE *f, struct rtattr *tb[])
 			  hw_rings_words, ARRAY_SIZE(hw_rings_words));
 	if (attr_u32(tb[IFLA_VNIC_HW_QUEUE], &size))
 		show_uint(f, is_json_context() ? "hw_queue" : "hw-queue", size);
+	show_limits(f, tb);
 }
 
 static void vnic_print_help(struct link_util *lu, int argc, char **argv, FILE *f)

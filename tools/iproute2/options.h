@@ -137,6 +137,11 @@ static inline void add_u32(struct nlmsghdr *n, int attr, __u32 value)
 	addattr_l(n, LINK_REQ_MAX, attr, &value, sizeof(value));
 }
 
+static inline void add_u64(struct nlmsghdr *n, int attr, __u64 value)
+{
+	addattr_l(n, LINK_REQ_MAX, attr, &value, sizeof(value));
+}
+
 static inline void add_text(struct nlmsghdr *n, int attr, const char *value)
 {
 	addattr_l(n, LINK_REQ_MAX, attr, value, strlen(value) + 1);

@@ -25,6 +25,7 @@ use crate::{
     },
     error::Error,
     family::Family,
+    limits::Limits,
     link::index_of,
     policy::{
         allow_many_files,
@@ -39,6 +40,7 @@ use crate::{
         NewVnic,
         Rtnl, //
     },
+    socket::warn,
     state::{
         Home,
         State, //
@@ -121,6 +123,10 @@ pub fn run(printer: &Printer, file: &Path, dry_run: bool, prune: bool) -> Result
     let plan = diff(&wanted, &state, &devices(&rtnl, &wanted)?, prune).map_err(inside)?;
     let lines: Vec<Line> = plan.iter().map(Line::from).collect();
     printer.lines(&lines)?;
+    // Of the whole document, and when all of it is done.
+    family.be_quiet();
+    rtnl.be_quiet();
+    warn_of_shares(&wanted, &state);
     if plan.iter().all(|step| matches!(step, Step::Skip { .. })) {
         return printer.remark("nothing to change");
     }
@@ -176,6 +182,7 @@ enum Staged {
     Etherstub(String),
     Vnic(WantedVnic),
     Host { link: u32, was: bool },
+    Maxbw { link: u32, was: u64 },
 }
 
 struct Work<'a> {
@@ -209,6 +216,11 @@ impl Work<'_> {
                 let index = index_of(link)?;
                 set_host(self.family, index, *on)?;
                 self.undo.push(Staged::Host { link: index, was });
+            }
+            if let Step::Maxbw { link, to, was } = step {
+                let (index, was) = (index_of(link)?, *was);
+                set_maxbw(self.family, index, *to)?;
+                self.undo.push(Staged::Maxbw { link: index, was });
             }
         }
         Ok(())
@@ -301,6 +313,7 @@ impl Work<'_> {
             pool: vnic.pool.as_deref().filter(|pool| !pool.is_empty()),
             cpus: vnic.cpus.as_deref().filter(|cpus| !cpus.is_empty()),
             hw_rings: vnic.hw_rings.filter(|mode| *mode != 0),
+            limits: vnic.new_limits(),
             host,
             // Not before its policies are there.
             up: false,
@@ -364,17 +377,19 @@ impl Work<'_> {
                 failed(&names.join(", "), &error);
             }
         }
+        // A link whose last VNIC is gone has no such setting.
+        let still = |link: u32, undone: Result<(), Error>| {
+            let gone = |error: &Error| matches!(error, Error::Refused { errno, .. } if *errno == libc::ENODEV);
+            let name = crate::link::name_of(link);
+            match undone {
+                Err(error) if gone(&error) => (name, Ok(())),
+                other => (name, other),
+            }
+        };
         for staged in others {
             let (what, undone) = match staged {
-                Staged::Host { link, was } => {
-                    let name = crate::link::name_of(link);
-                    // A link whose last VNIC is gone has no such setting.
-                    let gone = |error: &Error| matches!(error, Error::Refused { errno, .. } if *errno == libc::ENODEV);
-                    match set_host(self.family, link, was) {
-                        Err(error) if gone(&error) => (name, Ok(())),
-                        other => (name, other),
-                    }
-                }
+                Staged::Host { link, was } => still(link, set_host(self.family, link, was)),
+                Staged::Maxbw { link, was } => still(link, set_maxbw(self.family, link, was)),
                 Staged::Etherstub(name) => {
                     let undone = index_of(&name).and_then(|index| self.rtnl.delete(index));
                     (name, undone)
@@ -443,6 +458,38 @@ fn set_host(family: &Family, link: u32, on: bool) -> Result<(), Error> {
     family.ask(cmd::LINK_SET, &request).map(|_| ())
 }
 
+fn set_maxbw(family: &Family, link: u32, bits: u64) -> Result<(), Error> {
+    let request = Request::default()
+        .with(uapi::link::IFINDEX, &link.to_ne_bytes())
+        .with(uapi::link::MAXBW, &bits.to_ne_bytes());
+    family.ask(cmd::LINK_SET, &request).map(|_| ())
+}
+
+/// Says of shares that they change nothing, as the kernel does of a single request.
+fn warn_of_shares(wanted: &Wanted, state: &State) {
+    for vnic in wanted.vnics.iter().filter(|vnic| !vnic.absent) {
+        let limits = vnic.limits.as_ref();
+        let Some(share) = limits.and_then(Limits::own_share) else {
+            continue;
+        };
+        let said = wanted.links.iter().find(|link| link.name == vnic.link);
+        let is = state.links.iter().find(|link| link.name == vnic.link);
+        let maxbw = said.and_then(|link| link.maxbw);
+        if maxbw.unwrap_or_else(|| is.map_or(0, |link| link.maxbw)) != 0 {
+            continue;
+        }
+        let lacks = match said.is_some_and(|link| link.etherstub) {
+            true => "wire",
+            false => "maxbw",
+        };
+        warn(&format!(
+            "share {share} of {} has no effect: {} has no {lacks}",
+            vnic.full_name(),
+            vnic.link
+        ));
+    }
+}
+
 /// The number of a VNIC.
 fn vnic_id(scope: &Scope, ids: &HashMap<Scope, u64>) -> Result<u64, Error> {
     let id = ids.get(scope).copied();
@@ -487,12 +534,16 @@ fn add(
                 Request::default().with(uapi::flow::VNIC, &vnic_id(scope, ids)?.to_ne_bytes());
             request.nest(transaction::FLOW, &flow.attrs(one))
         }
+        Step::SetFlow {
+            scope, name, to, ..
+        } => crate::flow::change(request, vnic_id(scope, ids)?, name, to),
         Step::DeleteFlow { scope, flow } => {
             crate::flow::deletion(request, vnic_id(scope, ids)?, &flow.name)
         }
         Step::MakeEtherstub { .. }
         | Step::MakeVnic { .. }
         | Step::Host { .. }
+        | Step::Maxbw { .. }
         | Step::HostPool { .. }
         | Step::MakePool { .. }
         | Step::SetPool { .. }

@@ -190,10 +190,11 @@ pub enum LinkWhat {
         names: Vec<String>,
     },
     /// Change one
+    #[command(after_help = settings::LINK_HELP)]
     Set {
         /// Its name
         name: String,
-        /// "host on" or "host off"
+        /// A word and its value, several in a row
         #[arg(required = true)]
         settings: Vec<String>,
     },
@@ -226,6 +227,17 @@ pub enum FlowWhat {
         /// The VNIC, by name, NETNS/NAME or number
         vnic: String,
         /// The name of the flow, then words and their values
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Change the limits of one; what it counted stays
+    #[command(after_help = flow::SET_HELP)]
+    Set {
+        /// The VNIC, by name, NETNS/NAME or number
+        vnic: String,
+        /// The name of the flow
+        name: String,
+        /// Words and their values
         #[arg(required = true)]
         words: Vec<String>,
     },

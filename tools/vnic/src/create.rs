@@ -55,6 +55,7 @@ pub fn add(link: &str, name: &str, words: &[String]) -> Result<(), Error> {
         pool: settings.pool.as_deref(),
         cpus: settings.cpus.as_deref(),
         hw_rings: settings.hw_rings,
+        limits: settings.limits,
         host: None,
         up: settings.up == Some(true),
     };

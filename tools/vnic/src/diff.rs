@@ -12,6 +12,11 @@ use crate::{
     },
     error::Error,
     flow::Flow,
+    limits::{
+        rate_text,
+        Changes,
+        Limits, //
+    },
     policy::Policy,
     pool::HOST,
     settings::{
@@ -107,6 +112,15 @@ pub enum Step {
         /// What it will be.
         on: bool,
     },
+    /// What the VNICs of a link may send to the wire changes.
+    Maxbw {
+        /// The name of the link.
+        link: String,
+        /// Bits a second; 0 is no limit.
+        to: u64,
+        /// The same until now.
+        was: u64,
+    },
     /// A VNIC changes.
     Change {
         /// Its number.
@@ -141,6 +155,17 @@ pub enum Step {
         /// The flow.
         flow: Flow,
     },
+    /// The limits of a flow change.
+    SetFlow {
+        /// The VNIC.
+        scope: Scope,
+        /// The name of the flow.
+        name: String,
+        /// What they become.
+        to: Changes,
+        /// What they were, in words.
+        from: String,
+    },
     /// A flow of a VNIC is deleted.
     DeleteFlow {
         /// The VNIC.
@@ -172,7 +197,9 @@ impl Step {
             | Self::AddPolicy { .. }
             | Self::AddFlow { .. } => "+",
             Self::Host { .. }
+            | Self::Maxbw { .. }
             | Self::Change { .. }
+            | Self::SetFlow { .. }
             | Self::HostPool { .. }
             | Self::SetPool { .. } => "~",
             Self::DeletePolicy { .. }
@@ -228,6 +255,7 @@ fn settings_words(settings: &Settings) -> String {
             .as_deref()
             .map(|cpus| format!("cpus {}", cpu_word(cpus))),
         hw_rings.map(|mode| format!("hw-rings {mode}")),
+        Some(settings.limits.words()).filter(|words| !words.is_empty()),
         settings
             .up
             .map(|up| if up { "up" } else { "down" }.to_owned()),
@@ -262,6 +290,7 @@ impl fmt::Display for Step {
                     pool: vnic.pool.clone().filter(|pool| !pool.is_empty()),
                     cpus: vnic.cpus.clone().filter(|cpus| !cpus.is_empty()),
                     hw_rings: vnic.hw_rings.filter(|mode| *mode != 0),
+                    limits: vnic.new_limits(),
                     up: vnic.up,
                     netns: None,
                     vlan: Some(vnic.vlan).filter(|vlan| *vlan != 0),
@@ -286,6 +315,16 @@ impl fmt::Display for Step {
             }
             Self::DeletePool { name } => write!(f, "pool {name}"),
             Self::Host { link, on } => write!(f, "link {link} host {}", on_off(*on)),
+            Self::Maxbw { link, to, was } => {
+                let (to, was) = (rate_text(*to), rate_text(*was));
+                write!(f, "link {link} maxbw {to}, was maxbw {was}")
+            }
+            Self::SetFlow {
+                scope,
+                name,
+                to,
+                from,
+            } => write!(f, "flow {scope} {name} {}, was {from}", to.words()),
             Self::Change { name, to, from, .. } => {
                 write!(f, "vnic {name} {}, was {from}", settings_words(to))
             }
@@ -391,6 +430,16 @@ impl<'a> Index<'a> {
     }
 }
 
+/// What of the limits differs, from those that are wanted and those that are there.
+fn limits(
+    wanted: &WantedVnic,
+    vnic: &HasVnic,
+    differ: impl Fn(&Limits, &Limits) -> Changes,
+) -> Changes {
+    let both = wanted.limits.as_ref().zip(vnic.limits.as_ref());
+    both.map(|(to, from)| differ(to, from)).unwrap_or_default()
+}
+
 /// What has to change of a VNIC's settings.
 fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
     fn differs<T: Copy + PartialEq>(wanted: Option<T>, is: T) -> Option<T> {
@@ -405,6 +454,7 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         pool: wanted.pool.clone().filter(|pool| *pool != vnic.pool),
         cpus: wanted.cpus.clone().filter(|cpus| *cpus != vnic.cpus),
         hw_rings: wanted.hw_rings.filter(|mode| Some(*mode) != vnic.hw_rings),
+        limits: limits(wanted, vnic, Limits::unlike),
         // What is absent is neither.
         up: differs(wanted.up, vnic.up).filter(|_| !vnic.absent),
         ..Settings::default()
@@ -418,6 +468,7 @@ fn change(wanted: &WantedVnic, vnic: &HasVnic) -> Option<Step> {
         pool: to.pool.as_ref().map(|_| vnic.pool.clone()),
         cpus: to.cpus.as_ref().map(|_| vnic.cpus.clone()),
         hw_rings: to.hw_rings.and(vnic.hw_rings),
+        limits: limits(wanted, vnic, |to, from| from.unlike(to)),
         up: to.up.map(|_| vnic.up),
         ..Settings::default()
     };
@@ -449,10 +500,31 @@ fn policies(scope: &Scope, wanted: &BTreeSet<Policy>, have: &[Numbered], steps: 
     }
 }
 
-/// One of which anything changes is another one, of the same name.
+/// One of which anything but its limits changes is another one, of the same name.
 fn flows(scope: &Scope, wanted: &BTreeSet<Flow>, have: &[Flow], steps: &mut Vec<Step>) {
-    let there: HashSet<&Flow> = have.iter().collect();
-    let gone = have.iter().filter(|flow| !wanted.contains(flow));
+    let mut there: HashSet<&Flow> = have.iter().collect();
+    let names: HashMap<&str, &Flow> = wanted
+        .iter()
+        .map(|flow| (flow.name.as_str(), flow))
+        .collect();
+    let (mut gone, mut changed) = (Vec::new(), Vec::new());
+    for flow in have.iter().filter(|flow| !wanted.contains(flow)) {
+        let to = names.get(flow.name.as_str()).copied();
+        match to.and_then(|to| Some((to, to.limits_unlike(flow)?))) {
+            Some((to, changes)) => {
+                there.insert(to);
+                changed.push(Step::SetFlow {
+                    scope: scope.clone(),
+                    name: flow.name.clone(),
+                    from: flow.limits_unlike(to).unwrap_or_default().words(),
+                    to: changes,
+                });
+            }
+            None => gone.push(flow),
+        }
+    }
+    steps.extend(changed);
+    let gone = gone.into_iter();
     steps.extend(gone.map(|flow| Step::DeleteFlow {
         scope: scope.clone(),
         flow: flow.clone(),
@@ -536,6 +608,22 @@ fn prune_pools(wanted: &Wanted, state: &State, steps: &mut Vec<Step>) {
     });
     let pruned: Vec<Step> = pruned.collect();
     steps.extend(pruned);
+}
+
+/// What VNICs of a link may send to the wire: a setting of what carries VNICs, or will.
+fn maxbw(wanted: &WantedLink, have: Option<&HasLink>, used: bool, steps: &mut Vec<Step>) {
+    let is = have.filter(|have| have.host.is_some());
+    let was = is.map_or(0, |have| have.maxbw);
+    let Some(to) = wanted.maxbw.filter(|to| *to != was) else {
+        return;
+    };
+    let link = wanted.name.clone();
+    steps.push(match used || is.is_some() {
+        true => Step::Maxbw { link, to, was },
+        false => Step::Skip {
+            why: format!("link {link} gets no maxbw: there are no VNICs on it"),
+        },
+    });
 }
 
 fn link_steps(
@@ -648,6 +736,8 @@ pub fn diff(
     for link in &wanted.links {
         let have = links.get(link.name.as_str()).copied();
         link_steps(link, have, devices, &mut steps)?;
+        let ours = |vnic: &WantedVnic| vnic.link == link.name && !vnic.absent;
+        maxbw(link, have, wanted.vnics.iter().any(ours), &mut steps);
         // A NIC without VNICs has no such setting yet; it comes with the first one, and on is what it is without.
         let host = link
             .host
@@ -690,6 +780,7 @@ pub fn is_rest_of(rest: &[Step], plan: &[Step]) -> bool {
         Step::MakeEtherstub { .. }
         | Step::MakeVnic { .. }
         | Step::Host { .. }
+        | Step::Maxbw { .. }
         | Step::HostPool { .. }
         | Step::MakePool { .. }
         | Step::SetPool { .. } => false,
@@ -732,6 +823,7 @@ mod tests {
             pool: String::new(),
             cpus: String::new(),
             hw_rings: Some(0),
+            limits: Some(Limits::OF_VNIC),
             up: true,
             policies: Vec::new(),
             flows: Vec::new(),
@@ -860,6 +952,44 @@ mod tests {
         );
         let text = format!("{NIC}{VNIC}").replace("poll = \"auto\"\nring-size = 1024\n", "");
         assert_eq!(Vec::<String>::new(), said(&text, &state, false));
+    }
+
+    #[test]
+    fn limits_are_changed_as_far_as_they_are_wanted() {
+        let mut one = vnic(1, web());
+        let is = "maxbw 50M share 7";
+        one.limits = Some(Limits::of_document(is).expect(is));
+        one.flows = vec![flow("dns protocol udp maxbw 1M"), flow("web protocol tcp")];
+        let mut state = state(vec![one]);
+        let flows = "flows = [\"dns protocol udp maxbw 1M\", \"web protocol tcp\"]\n";
+        let text = format!("{NIC}{VNIC}{flows}");
+        assert_eq!(Vec::<String>::new(), said(&text, &state, false));
+        let (own, remarks) = state.wanted();
+        let own = own.write(&remarks).expect("a text");
+        assert!(own.contains("limits = \"maxbw 50M share 7\""), "{own}");
+        assert_eq!(Vec::<String>::new(), said(&own, &state, true));
+        let nic = format!("{NIC}maxbw = \"1G\"\n");
+        let flows = "flows = [\"dns protocol udp priority low\", \"web protocol tcp ring 1\"]\n";
+        let text = format!("{nic}{VNIC}limits = \"rx-maxbw 8K tx-maxbw 50M\"\n{flows}");
+        let wanted = vec![
+            "~ link nic0 maxbw 1G, was maxbw none",
+            "~ vnic web/eth0 rx-maxbw 8K share 100, was rx-maxbw 50M share 7",
+            "~ flow web/eth0 dns maxbw none priority low, was maxbw 1M priority medium",
+            "- flow web/eth0 web protocol tcp",
+            "+ flow web/eth0 web protocol tcp ring 1",
+        ];
+        assert_eq!(wanted, said(&text, &state, false));
+        let text = format!("{nic}{VNIC}limits = \"none\"\n");
+        state.vnics.clear();
+        state.links.clear();
+        let steps = said(&text, &state, false);
+        assert!(steps[0].starts_with("~ link nic0 maxbw 1G"), "{steps:?}");
+        assert!(steps[1].starts_with("+ vnic web/eth0"), "{steps:?}");
+        let steps = said(&nic, &state, false);
+        assert!(
+            steps[0].starts_with("# link nic0 gets no maxbw"),
+            "{steps:?}"
+        );
     }
 
     const POOLS: &str = "host-pool = \"1G\"\n[[pool]]\nname = \"db\"\nlimit = \"8M\"\n[[pool]]\nname = \"web\"\nlimit = \"64M\"\nthreshold = 100\n";

@@ -7,6 +7,12 @@ use crate::{
     create::check_name,
     error::Error,
     flow::Flow,
+    limits::{
+        rate,
+        rate_text,
+        Changes,
+        Limits, //
+    },
     netns::{
         self,
         Names, //
@@ -76,6 +82,8 @@ struct LinkEntry {
     kind: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maxbw: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
 }
@@ -116,6 +124,8 @@ struct VnicEntry {
     #[serde(rename = "hw-rings", default, skip_serializing_if = "Option::is_none")]
     hw_rings: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     up: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
@@ -143,6 +153,8 @@ pub struct WantedLink {
     pub etherstub: bool,
     /// Whether host and VNICs reach each other.
     pub host: Option<bool>,
+    /// Bits a second that its VNICs may send to the wire; 0 is no limit.
+    pub maxbw: Option<u64>,
     /// Its policies: these, and no others.
     pub policies: BTreeSet<Policy>,
 }
@@ -176,6 +188,8 @@ pub struct WantedVnic {
     pub cpus: Option<String>,
     /// The number of whether it gets a queue of the link.
     pub hw_rings: Option<u8>,
+    /// Its limits: these, and no others.
+    pub limits: Option<Limits>,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Its policies: these, and no others.
@@ -198,6 +212,12 @@ impl WantedVnic {
     /// NETNS/NAME, or NAME.
     pub fn full_name(&self) -> String {
         full_name(self.netns.as_deref(), &self.name)
+    }
+
+    /// What of its limits a new one has not by itself.
+    pub fn new_limits(&self) -> Changes {
+        let limits = self.limits.as_ref();
+        limits.map_or_else(Changes::default, |limits| limits.unlike(&Limits::OF_VNIC))
     }
 }
 
@@ -270,7 +290,17 @@ impl LinkEntry {
             Some(kind) => position("the kind of a link", kind, &uapi::KINDS)?,
             None => 0,
         };
+        let inside = |error: Error| Error::Usage(format!("link {}: {error}", self.name));
+        let maxbw = self.maxbw.as_deref().map(|text| rate("maxbw", text));
+        let maxbw = maxbw.transpose().map_err(inside)?;
+        if kind == 1 && maxbw.is_some_and(|bits| bits != 0) {
+            return Error::usage(format!(
+                "link {}: an etherstub has no wire that a maxbw could be of",
+                self.name
+            ));
+        }
         Ok(WantedLink {
+            maxbw,
             policies: policies(&self.name, &self.policies)?,
             name: check_name(&self.name)?.to_owned(),
             etherstub: kind == 1,
@@ -293,6 +323,7 @@ impl VnicEntry {
         let cpus = self.cpus.as_deref().map(cpu_list);
         let hw_rings = self.hw_rings.as_deref();
         let hw_rings = hw_rings.map(|mode| position("hw-rings", mode, &uapi::HW_RINGS));
+        let limits = self.limits.as_deref().map(Limits::of_document);
         Ok(WantedVnic {
             policies: policies(&called, &self.policies)?,
             flows: flows(&called, &self.flows)?,
@@ -309,6 +340,7 @@ impl VnicEntry {
             pool: pool.transpose().map_err(inside)?,
             cpus: cpus.transpose().map_err(inside)?,
             hw_rings: hw_rings.transpose().map_err(inside)?,
+            limits: limits.transpose().map_err(inside)?,
             up: self.up,
         })
     }
@@ -330,6 +362,7 @@ impl From<&WantedLink> for LinkEntry {
             name: link.name.clone(),
             kind: link.etherstub.then(|| "etherstub".to_owned()),
             host: link.host,
+            maxbw: link.maxbw.map(rate_text),
             policies: written(&link.policies),
         }
     }
@@ -357,6 +390,7 @@ impl From<&WantedVnic> for VnicEntry {
             pool: vnic.pool.as_deref().map(|pool| pool_word(pool).to_owned()),
             cpus: vnic.cpus.as_deref().map(|cpus| cpu_word(cpus).to_owned()),
             hw_rings: hw_rings.map(|mode| (*mode).to_owned()),
+            limits: vnic.limits.as_ref().map(Limits::document),
             up: vnic.up,
             policies: written(&vnic.policies),
             flows: vnic.flows.iter().map(Flow::to_string).collect(),
@@ -498,6 +532,7 @@ threshold = 100
 [[link]]
 name = \"nic0\"
 host = true
+maxbw = \"1G\"
 policies = [\"owner vnics quota 4\"]
 
 [[link]]
@@ -515,6 +550,7 @@ promisc = \"own\"
 poll = \"ring\"
 ring-size = 64
 pool = \"none\"
+limits = \"none\"
 up = false
 
 [[vnic]]
@@ -528,6 +564,7 @@ promisc = \"own\"
 poll = \"auto\"
 ring-size = 1024
 pool = \"web\"
+limits = \"maxbw 50M tx-maxpps 1000 share 200\"
 up = true
 policies = [
     \"name vm1 ip 192.0.2.0/24 quota 2\",
@@ -585,6 +622,16 @@ name = \"v0\"
             (format!("{link}{vnic}pool = \"a b\""), "VNIC v0"),
             ("colour = 1".to_owned(), "colour"),
             (format!("{link}colour = 1"), "colour"),
+            (format!("{link}maxbw = \"1\""), "link nic0: maxbw"),
+            (
+                format!("{link}kind = \"etherstub\"\nmaxbw = \"1M\""),
+                "no wire",
+            ),
+            (
+                format!("{link}{vnic}limits = \"maxbw x\""),
+                "VNIC v0: maxbw",
+            ),
+            (format!("{link}{vnic}limits = \"colour\""), "colour"),
             (format!("{link}kind = \"wire\""), "wire"),
             (format!("{link}policies = [\"owner colour\"]"), "colour"),
             (format!("{link}{link}"), "nic0 is there twice"),

@@ -7,6 +7,10 @@ use crate::{
     error::Error,
     family::Family,
     flow::Shown,
+    limits::{
+        rate_text,
+        Limits, //
+    },
     link::Link,
     netns::Names,
     policies::{
@@ -103,6 +107,7 @@ impl Watch<'_> {
             cmd::POLICY_ADD_NTF => ("new", policy()),
             cmd::POLICY_DEL_NTF => ("gone", policy()),
             cmd::FLOW_ADD_NTF => ("new", flow()),
+            cmd::FLOW_CHANGE_NTF => ("changed", flow()),
             cmd::FLOW_DEL_NTF => ("gone", flow()),
             cmd::POOL_ADD_NTF => ("new", About::Pool(Pool::from(answer))),
             cmd::POOL_CHANGE_NTF if answer.has(pool::HOST) => {
@@ -152,8 +157,11 @@ fn vnic_line(vnic: &Vnic) -> String {
     let hw_rings = vnic.hw_rings.as_ref().filter(|mode| *mode != "off");
     let hw_rings = hw_rings.map(|mode| format!(" hw-rings {mode}"));
     let hw_queue = vnic.hw_queue.map(|queue| format!(" hw-queue {queue}"));
+    let limits = vnic.limits.as_ref().map(Limits::words);
+    let limits = limits.filter(|words| !words.is_empty());
+    let limits = limits.map(|words| format!(" {words}"));
     format!(
-        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}{}{}{}{}",
+        "vnic {} id {}{} vlan {} address {} mtu {} {} promisc {} poll {} ring-size {}{}{}{}{}{}",
         vnic.full_name(),
         vnic.id,
         link.unwrap_or_default(),
@@ -167,7 +175,8 @@ fn vnic_line(vnic: &Vnic) -> String {
         pool.unwrap_or_default(),
         cpus.unwrap_or_default(),
         hw_rings.unwrap_or_default(),
-        hw_queue.unwrap_or_default()
+        hw_queue.unwrap_or_default(),
+        limits.unwrap_or_default()
     )
 }
 
@@ -180,8 +189,12 @@ fn overflow_line(overflow: &Overflow) -> String {
 
 fn link_line(link: &Link) -> String {
     let host = if link.host { "on" } else { "off" };
+    let maxbw = match link.maxbw {
+        0 => String::new(),
+        bits => format!(" maxbw {}", rate_text(bits)),
+    };
     format!(
-        "link {} host {host} filter {} vnics {}",
+        "link {} host {host} filter {} vnics {}{maxbw}",
         link.name, link.filter, link.vnics
     )
 }

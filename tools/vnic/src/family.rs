@@ -91,6 +91,11 @@ impl Family {
         Ok(answers.iter().map(|payload| answer(payload)).collect())
     }
 
+    /// Says no warnings of the kernel from now on.
+    pub fn be_quiet(&self) {
+        self.socket.be_quiet();
+    }
+
     /// Asks for something to be done, or for one answer.
     pub fn ask(&self, command: u8, request: &Request) -> Result<Option<Answer>, Error> {
         Ok(self.send(command, libc::NLM_F_ACK, request)?.pop())

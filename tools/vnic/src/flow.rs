@@ -9,6 +9,12 @@ use crate::{
     },
     error::Error,
     family::Family,
+    limits::{
+        self,
+        limits_help,
+        Changes,
+        Limits, //
+    },
     policies::Scopes,
     policy::Prefix,
     print::Row,
@@ -23,10 +29,12 @@ use crate::{
     words::Words,
 };
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 
 /// What can be said of a flow.
-pub const HELP: &str = "What is not said is not looked at:
+pub const HELP: &str = concat!(
+    "What is not said is not looked at:
   rank N              of several flows that match, the one with the highest rank has the packet (0)
   ethertype T         ipv4, ipv6, arp, or a number like 0x88cc
   protocol P          tcp, udp, icmp, icmpv6, sctp, dccp, gre, esp, ah, or a number
@@ -35,7 +43,14 @@ pub const HELP: &str = "What is not said is not looked at:
   local-port N        the VNIC's port; needs protocol tcp, udp, sctp or dccp
   remote-port N       the other port
   dscp N              0 to 63
-  ring N              received packets go to this ring, modulo the number of rings";
+  ring N              received packets go to this ring, modulo the number of rings
+
+Limits, of its packets together:",
+    limits_help!()
+);
+
+/// What can be changed of a flow.
+pub const SET_HELP: &str = concat!("Limits, of its packets together:", limits_help!());
 
 const ETHERTYPES: [(&str, u16); 3] = [("ipv4", 0x0800), ("ipv6", 0x86dd), ("arp", 0x0806)];
 
@@ -52,7 +67,7 @@ const PROTOCOLS: [(&str, u8); 9] = [
 ];
 
 /// A flow of some VNIC.
-#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Flow {
     /// Its name, unique on the VNIC.
     pub name: String,
@@ -65,6 +80,7 @@ pub struct Flow {
     remote_port: Option<u16>,
     dscp: Option<u8>,
     ring: Option<u16>,
+    limits: Limits,
 }
 
 /// A name, as its number; or a number.
@@ -122,13 +138,39 @@ fn check_name(name: &str) -> Result<&str, Error> {
 }
 
 impl Flow {
+    /// One that all packets are of.
+    fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            rank: 0,
+            ethertype: None,
+            protocol: None,
+            local_ip: None,
+            remote_ip: None,
+            local_port: None,
+            remote_port: None,
+            dscp: None,
+            ring: None,
+            limits: Limits::OF_FLOW,
+        }
+    }
+
+    /// What differs of its limits from those of `other`; nothing if more than these differs.
+    pub fn limits_unlike(&self, other: &Self) -> Option<Changes> {
+        let same = Self {
+            limits: other.limits.clone(),
+            ..self.clone()
+        };
+        (same == *other).then(|| self.limits.unlike(&other.limits))
+    }
+
     /// Takes its words.
     pub fn parse(words: &mut Words<'_>) -> Result<Self, Error> {
         let Some(name) = words.next() else {
             return Error::usage("which flow? its name");
         };
-        let (mut flow, mut seen) = (Self::default(), Vec::new());
-        flow.name = check_name(name)?.to_owned();
+        let mut flow = Self::named(check_name(name)?);
+        let (mut seen, mut limits) = (Vec::new(), Changes::default());
         while let Some(word) = words.next() {
             once(word, &mut seen)?;
             match word {
@@ -143,6 +185,7 @@ impl Flow {
                 }
                 "dscp" => flow.dscp = Some(dscp(words.number(word, "a number up to 63")?)?),
                 "ring" => flow.ring = Some(ring(words.number(word, "a number up to 65534")?)?),
+                _ if limits.take(word, words)? => {}
                 _ => {
                     return Error::usage(format!(
                         "unknown word \"{word}\" of a flow; vnic flow add --help lists them"
@@ -150,6 +193,7 @@ impl Flow {
                 }
             }
         }
+        flow.limits = flow.limits.with(&limits);
         Ok(flow)
     }
 
@@ -175,13 +219,17 @@ impl Flow {
             remote_port: small(answer, attr::REMOTE_PORT),
             dscp: small(answer, attr::DSCP),
             ring: small(answer, attr::RING),
+            // A module without limits says nothing of them.
+            limits: Limits::of(answer, &limits::FLOW).unwrap_or(Limits::OF_FLOW),
         }
     }
 
     /// Adds its attributes.
     pub fn attrs(&self, request: Request) -> Request {
         let (local, remote) = (self.local_ip.as_ref(), self.remote_ip.as_ref());
-        request
+        self.limits
+            .unlike(&Limits::OF_FLOW)
+            .attrs(request, &limits::FLOW)
             .text(attr::NAME, &self.name)
             .with(attr::RANK, &self.rank.to_ne_bytes())
             .maybe(attr::ETHERTYPE, self.ethertype.map(u16::to_ne_bytes))
@@ -251,9 +299,12 @@ impl fmt::Display for Flow {
         if !matching.is_empty() {
             write!(f, " {matching}")?;
         }
-        match self.ring {
-            Some(ring) => write!(f, " ring {ring}"),
-            None => Ok(()),
+        if let Some(ring) = self.ring {
+            write!(f, " ring {ring}")?;
+        }
+        match self.limits.words() {
+            words if words.is_empty() => Ok(()),
+            words => write!(f, " {words}"),
         }
     }
 }
@@ -269,6 +320,8 @@ pub struct Shown {
     matching: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ring: Option<u16>,
+    #[serde(flatten)]
+    limits: Limits,
     rx_packets: u64,
     rx_bytes: u64,
     tx_packets: u64,
@@ -287,6 +340,7 @@ impl Shown {
             name: flow.name,
             rank: flow.rank,
             ring: flow.ring,
+            limits: flow.limits,
             rx_packets: count(attr::RX_PACKETS),
             rx_bytes: count(attr::RX_BYTES),
             tx_packets: count(attr::TX_PACKETS),
@@ -296,21 +350,27 @@ impl Shown {
 
     /// In one line.
     pub fn line(&self) -> String {
-        let ring = self.ring.map(|ring| format!(" ring {ring}"));
-        let space = if self.matching.is_empty() { "" } else { " " };
-        format!(
-            "{} {} rank {}{space}{}{}",
-            self.vnic,
-            self.name,
-            self.rank,
-            self.matching,
-            ring.unwrap_or_default()
-        )
+        let ring = self.ring.map(|ring| format!("ring {ring}"));
+        let words = [
+            self.vnic.clone(),
+            self.name.clone(),
+            format!("rank {}", self.rank),
+            self.matching.clone(),
+            ring.unwrap_or_default(),
+            self.limits.words(),
+        ];
+        let words = words.into_iter().filter(|words| !words.is_empty());
+        words.collect::<Vec<_>>().join(" ")
     }
 }
 
 impl Row for Shown {
-    const FIELDS: &'static [&'static str] = &["vnic", "name", "rank", "match", "ring"];
+    const FIELDS: &'static [&'static str] = &["vnic", "name", "rank", "match", "ring", "limits"];
+
+    fn derived(&self, field: &str) -> Option<Value> {
+        let words = (field == "limits").then(|| self.limits.words());
+        words.filter(|words| !words.is_empty()).map(Value::from)
+    }
 }
 
 /// The same with what it counted.
@@ -325,11 +385,16 @@ impl Row for Counted {
         "rank",
         "match",
         "ring",
+        "limits",
         "rx_packets",
         "rx_bytes",
         "tx_packets",
         "tx_bytes",
     ];
+
+    fn derived(&self, field: &str) -> Option<Value> {
+        self.0.derived(field)
+    }
 }
 
 /// Those of one VNIC, or all.
@@ -357,12 +422,37 @@ pub fn add(family: &Family, vnic: &str, words: &[String]) -> Result<(), Error> {
     family.ask(cmd::FLOW_ADD, &request).map(|_| ())
 }
 
-/// The attribute of a transaction that deletes a flow.
-pub fn deletion(request: Request, vnic: u64, name: &str) -> Request {
-    let one = Request::default()
+/// Changes the limits of one.
+pub fn set(family: &Family, vnic: &str, name: &str, words: &[String]) -> Result<(), Error> {
+    let (mut words, mut changes) = (Words::of(words), Changes::default());
+    while let Some(word) = words.next() {
+        if !changes.take(word, &mut words)? {
+            return Error::usage(format!(
+                "unknown word \"{word}\" of limits; vnic flow set --help lists them"
+            ));
+        }
+    }
+    let id = Vnic::named(family, vnic)?.id;
+    let request = changes.attrs(of_name(id, check_name(name)?), &limits::FLOW);
+    family.ask(cmd::FLOW_SET, &request).map(|_| ())
+}
+
+/// The attributes that name a flow.
+fn of_name(vnic: u64, name: &str) -> Request {
+    Request::default()
         .with(attr::VNIC, &vnic.to_ne_bytes())
         .text(attr::NAME, name)
-        .flag(attr::DELETE);
+}
+
+/// The attribute of a transaction that changes the limits of a flow.
+pub fn change(request: Request, vnic: u64, name: &str, to: &Changes) -> Request {
+    let one = to.attrs(of_name(vnic, name), &limits::FLOW);
+    request.nest(transaction::FLOW, &one.flag(attr::CHANGE))
+}
+
+/// The attribute of a transaction that deletes a flow.
+pub fn deletion(request: Request, vnic: u64, name: &str) -> Request {
+    let one = of_name(vnic, name).flag(attr::DELETE);
     request.nest(transaction::FLOW, &one)
 }
 
@@ -393,6 +483,7 @@ mod tests {
             "voice dscp 46 ring 0",
             "lldp ethertype 0x88cc",
             "ospf protocol 89",
+            "slow protocol tcp ring 1 rx-maxbw 5M maxpps 100 limit-delay 20ms priority low",
             "x rank 4294967295 ethertype ipv4 protocol udp local-ip 192.0.2.1 remote-ip 198.51.100.0/24 local-port 53 remote-port 0 dscp 0 ring 65534",
         ] {
             let said = parsed(text).map_or_else(|error| error.to_string(), |flow| flow.to_string());
@@ -439,6 +530,9 @@ mod tests {
             ("a dscp 300", "300"),
             ("a ring 65535", "65534"),
             ("a ring 65536", "65534"),
+            ("a maxbw 1", "\"1\""),
+            ("a maxbw 1M maxbw 1M", "maxbw is one setting too many"),
+            ("a share 5", "unknown word \"share\""),
         ] {
             let said = match parsed(text) {
                 Err(Error::Usage(sentence)) => sentence,
@@ -455,6 +549,7 @@ mod tests {
             "all",
             "x rank 7 ethertype ipv4 protocol udp local-ip 192.0.2.1 remote-ip 198.51.100.0/24 local-port 53 remote-port 9 dscp 3 ring 2",
             "y remote-ip 2001:db8::/32",
+            "z rx-maxbw 1G tx-maxpps 7 limit-delay 1s priority high",
         ] {
             let flow = parsed(text).expect(text);
             let request = flow.attrs(Request::default());

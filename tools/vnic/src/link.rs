@@ -9,6 +9,7 @@ use crate::{
     },
     error::Error,
     family::Family,
+    limits::rate_text,
     print::Row,
     uapi::{
         self,
@@ -59,6 +60,8 @@ pub struct Link {
     pub filter: String,
     /// How many VNICs there are.
     pub vnics: u64,
+    /// Bits a second that the VNICs may send to the wire; 0 is no limit.
+    pub maxbw: u64,
     /// The state of the configuration of all links.
     #[serde(skip)]
     pub generation: Option<u64>,
@@ -74,6 +77,7 @@ impl From<&Answer> for Link {
             host: answer.truth(HOST).unwrap_or(false),
             filter: word(&uapi::FILTERS, answer.number(FILTER)),
             vnics: answer.number(VNICS).unwrap_or(0),
+            maxbw: answer.number(MAXBW).unwrap_or(0),
             generation: answer.number(GENERATION),
         }
     }
@@ -114,5 +118,9 @@ impl Link {
 }
 
 impl Row for Link {
-    const FIELDS: &'static [&'static str] = &["name", "kind", "host", "filter", "vnics"];
+    const FIELDS: &'static [&'static str] = &["name", "kind", "host", "filter", "vnics", "maxbw"];
+
+    fn readable(&self, field: &str) -> Option<String> {
+        (field == "maxbw").then(|| rate_text(self.maxbw))
+    }
 }

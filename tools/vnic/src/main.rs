@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod family;
 mod flow;
+mod limits;
 mod link;
 mod message;
 mod netns;
@@ -109,6 +110,7 @@ fn flow(printer: &Printer, what: FlowWhat) -> Result<(), Error> {
             }
         }
         FlowWhat::Add { vnic, words } => flow::add(&family, &vnic, &words),
+        FlowWhat::Set { vnic, name, words } => flow::set(&family, &vnic, &name, &words),
         FlowWhat::Del { vnic, names } => flow::delete(&family, &vnic, &names),
     }
 }

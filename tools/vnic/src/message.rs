@@ -70,8 +70,8 @@ pub struct Received<'a> {
 pub enum Meaning<'a> {
     /// The family's own head, and attributes.
     Payload(&'a [u8]),
-    /// The end of what was asked for.
-    End,
+    /// The end of what was asked for, with a warning or without.
+    End(Option<String>),
     /// So is this.
     Refused(Error),
 }
@@ -105,7 +105,7 @@ impl<'a> Received<'a> {
         }
         // The end of a dump need not say that nothing went wrong.
         match four(self.payload, 0).map(i32::from_ne_bytes) {
-            None | Some(0..) => Meaning::End,
+            None | Some(0..) => Meaning::End(self.sentence()),
             Some(errno) => Meaning::Refused(Error::Refused {
                 errno: errno.saturating_neg(),
                 sentence: self.sentence(),
@@ -120,9 +120,10 @@ impl<'a> Received<'a> {
         if self.flags & HAS_ATTRS == 0 {
             return None;
         }
-        // The head of the message that was refused; all of it, unless capped.
+        // The head of the message that was refused; all of it, unless capped. What succeeded is not repeated.
+        let errno = four(self.payload, 0).map(i32::from_ne_bytes)?;
         let refused = match self.flags & CAPPED {
-            0 => usize::try_from(u32::from_ne_bytes(four(self.payload, 4)?)).ok()?,
+            0 if errno != 0 => usize::try_from(u32::from_ne_bytes(four(self.payload, 4)?)).ok()?,
             _ => HEAD,
         };
         let attrs = self.payload.get(4_usize.checked_add(aligned(refused))?..)?;
@@ -191,8 +192,8 @@ mod tests {
             messages[0].meaning(),
             Meaning::Payload(&[1, 2, 3])
         ));
-        assert!(matches!(messages[1].meaning(), Meaning::End));
-        assert!(matches!(messages[2].meaning(), Meaning::End));
+        assert!(matches!(messages[1].meaning(), Meaning::End(None)));
+        assert!(matches!(messages[2].meaning(), Meaning::End(None)));
         assert_eq!(2, received(&buffer[..buffer.len() - 1]).len());
         assert_eq!(0, received(&[0; 16][..15]).len());
     }

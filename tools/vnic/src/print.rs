@@ -20,6 +20,11 @@ pub trait Row: Serialize {
     fn derived(&self, _field: &str) -> Option<Value> {
         None
     }
+
+    /// What a column shows to the eye, if that is not what scripts get.
+    fn readable(&self, _field: &str) -> Option<String> {
+        None
+    }
 }
 
 /// How it is printed.
@@ -103,7 +108,9 @@ impl Printer {
 fn cells<R: Row>(row: &R) -> Result<Vec<String>, Error> {
     let value = serde_json::to_value(row)?;
     let cell = |field: &&str| {
-        text(&value, row.derived(field), field).unwrap_or_else(|| NOTHING.to_owned())
+        let shown = row.readable(field);
+        let shown = shown.or_else(|| text(&value, row.derived(field), field));
+        shown.unwrap_or_else(|| NOTHING.to_owned())
     };
     Ok(R::FIELDS.iter().map(cell).collect())
 }

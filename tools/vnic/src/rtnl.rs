@@ -8,6 +8,10 @@ use crate::{
         Request, //
     },
     error::Error,
+    limits::{
+        self,
+        Changes, //
+    },
     message::Message,
     socket::{
         Outcome,
@@ -64,6 +68,8 @@ pub struct NewVnic<'a> {
     pub cpus: Option<&'a str>,
     /// The number of whether it gets a queue of the link.
     pub hw_rings: Option<u8>,
+    /// Its limits, as far as they are not those of all.
+    pub limits: Changes,
     /// Whether the host reaches the VNICs of the link.
     pub host: Option<bool>,
     /// Whether it is up at once.
@@ -109,6 +115,7 @@ impl NewVnic<'_> {
             Some(cpus) => data.text(new_vnic::CPUS, cpus),
             None => data,
         };
+        let data = self.limits.attrs(data, &limits::NEW_VNIC);
         let info = Request::default()
             .text(libc::IFLA_INFO_KIND, "vnic")
             .nest(libc::IFLA_INFO_DATA, &data);
@@ -131,6 +138,11 @@ impl Rtnl {
     /// Connects.
     pub fn connect() -> Result<Self, Error> {
         Socket::connect(Protocol::Route).map(Self)
+    }
+
+    /// Says no warnings of the kernel from now on.
+    pub fn be_quiet(&self) {
+        self.0.be_quiet();
     }
 
     /// Makes VNICs, and says of each what became of it.

@@ -5,6 +5,11 @@
 use crate::{
     attrs::Request,
     error::Error,
+    limits::{
+        self,
+        vnic_limits_help,
+        Changes, //
+    },
     pool, uapi,
     words::{
         mac,
@@ -13,7 +18,8 @@ use crate::{
 };
 
 /// What can be said of a VNIC.
-pub const HELP: &str = "Settings:
+pub const HELP: &str = concat!(
+    "Settings:
   up, down
   address MAC            not zero, no group address
   mtu BYTES              from 68 to the link's MTU
@@ -22,12 +28,16 @@ pub const HELP: &str = "Settings:
   ring-size 64-65536     how many packets may wait on each ring
   pool NAME|none         where the packets that it receives are stored
   cpus LIST|any          on which CPUs its rings are polled, one after the other: 0-3,8
-  hw-rings off|auto|on   a receive queue of the link of its own: no, if there is one to spare, or not up without
+  hw-rings off|auto|on   a receive queue of the link of its own: no, if there is one to spare, or not up without",
+    vnic_limits_help!(),
+    "
 
-The kernel changes all of them or none.";
+The kernel changes all of them or none."
+);
 
 /// What can be said of a new VNIC.
-pub const NEW_HELP: &str = "Settings:
+pub const NEW_HELP: &str = concat!(
+    "Settings:
   netns NAME|PID         where it is born
   vlan 0-4094            0 is none
   address MAC            not zero, no group address
@@ -37,8 +47,16 @@ pub const NEW_HELP: &str = "Settings:
   ring-size 64-65536     how many packets may wait on each ring
   pool NAME              where the packets that it receives are stored
   cpus LIST              on which CPUs its rings are polled, one after the other: 0-3,8
-  hw-rings off|auto|on   a receive queue of the link of its own: no, if there is one to spare, or not up without
-  up";
+  hw-rings off|auto|on   a receive queue of the link of its own: no, if there is one to spare, or not up without",
+    vnic_limits_help!(),
+    "
+  up"
+);
+
+/// What can be said of a link.
+pub const LINK_HELP: &str = "Settings:
+  host on|off            whether the host and its VNICs reach each other
+  maxbw RATE|none        bits a second that its VNICs may send to the wire together: 50M, 2G, 100mbit";
 
 /// Refuses a word that is there twice.
 pub fn once(word: &str, seen: &mut Vec<String>) -> Result<(), Error> {
@@ -70,6 +88,8 @@ pub struct Settings {
     pub cpus: Option<String>,
     /// The number of whether it gets a queue of the link.
     pub hw_rings: Option<u8>,
+    /// What changes of its limits.
+    pub limits: Changes,
     /// Whether it is up.
     pub up: Option<bool>,
     /// Where a new one is born.
@@ -95,7 +115,7 @@ impl Settings {
             "pool" => self.pool = Some(pool_name(words.value(word)?)?),
             "cpus" => self.cpus = Some(cpu_list(words.value(word)?)?),
             "hw-rings" => self.hw_rings = Some(words.one_of(word, &uapi::HW_RINGS)?),
-            _ => return Ok(false),
+            _ => return self.limits.take_of_vnic(word, words),
         }
         Ok(true)
     }
@@ -146,7 +166,8 @@ impl Settings {
             None => request,
         };
         let hw_rings = self.hw_rings.map(u32::from);
-        request
+        self.limits
+            .attrs(request, &limits::VNIC)
             .maybe(HW_RINGS, hw_rings.map(u32::to_ne_bytes))
             .maybe(ADDRESS, self.address)
             .maybe(MTU, self.mtu.map(u32::to_ne_bytes))
@@ -233,9 +254,13 @@ pub fn of_link(words: &[String]) -> Result<Request, Error> {
                 let on = words.one_of(word, &["off", "on"])?;
                 request.with(uapi::link::HOST, &[on])
             }
+            "maxbw" => {
+                let bits = limits::rate(word, words.value(word)?)?;
+                request.with(uapi::link::MAXBW, &bits.to_ne_bytes())
+            }
             _ => {
                 return Error::usage(format!(
-                    "unknown setting \"{word}\" of a link: host on, host off"
+                    "unknown setting \"{word}\" of a link; vnic link set --help lists them"
                 ))
             }
         };
@@ -271,12 +296,15 @@ mod tests {
             "pool none up",
             "cpus 0-3,8 hw-rings auto",
             "cpus any hw-rings off",
+            "maxbw 50M maxpps none limit-delay 1ms share 7 priority high up",
+            "rx-maxbw 50M tx-maxbw none",
         ] {
             assert!(Settings::of_vnic(&words(text)).is_ok(), "{text}");
         }
         let text = "netns web vlan 10 address 2:0:0:0:0:1 mtu 1400 promisc all poll ring ring-size 4096 pool web.1-a_b up";
         assert!(Settings::of_new_vnic(&words(text)).is_ok());
         assert!(of_link(&words("host off")).is_ok());
+        assert!(of_link(&words("maxbw 1G host on")).is_ok());
     }
 
     #[test]
@@ -301,6 +329,11 @@ mod tests {
             ("cpus all", "\"all\""),
             ("cpus 0:1", "\"0:1\""),
             ("hw-rings 1", "\"1\""),
+            ("maxbw", "maxbw"),
+            ("maxbw 5", "\"5\""),
+            ("maxbw 1M tx-maxbw 1M", "tx-maxbw is one setting too many"),
+            ("maxbw 1M maxbw 1M", "maxbw is one setting too many"),
+            ("share 0", "\"0\""),
             ("pool", "pool"),
             ("pool host", "\"host\""),
             ("pool a/b", "\"a/b\""),
@@ -326,5 +359,6 @@ mod tests {
         }
         assert!(refused(of_link(&words("host maybe"))).contains("maybe"));
         assert!(refused(of_link(&words("mtu 1"))).contains("mtu"));
+        assert!(refused(of_link(&words("maxbw 1"))).contains("\"1\""));
     }
 }

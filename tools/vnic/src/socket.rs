@@ -88,10 +88,18 @@ const LARGE: usize = 100 * 1024;
 pub struct Socket {
     socket: OwnedFd,
     sequence: Cell<u32>,
+    /// Whether warnings are not said.
+    quiet: Cell<bool>,
 }
 
 /// What a request brought: the messages that answered it.
 pub type Outcome = Result<Vec<Vec<u8>>, Error>;
+
+/// Says what is no error.
+pub fn warn(sentence: &str) {
+    let plain = sentence.strip_prefix("vnic: ").unwrap_or(sentence);
+    eprintln!("vnic: warning: {plain}");
+}
 
 impl Socket {
     /// Opens one.
@@ -108,7 +116,13 @@ impl Socket {
         Ok(Self {
             socket,
             sequence: Cell::new(0),
+            quiet: Cell::new(false),
         })
+    }
+
+    /// Says no warnings of the kernel from now on: somebody else does.
+    pub fn be_quiet(&self) {
+        self.quiet.set(true);
     }
 
     /// Sets the size of a buffer, as far as the kernel allows: beyond its limit only for who has CAP_NET_ADMIN in the first user
@@ -192,6 +206,7 @@ impl Socket {
                         continue;
                     }
                     (Meaning::Refused(error), Some(outcome)) => *outcome = Err(error),
+                    (Meaning::End(Some(sentence)), _) if !self.quiet.get() => warn(&sentence),
                     _ => {}
                 }
                 open.remove(&message.sequence);

@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     family::Family,
     flow::Flow,
+    limits::Limits,
     link::{
         name_of,
         Link, //
@@ -63,6 +64,8 @@ pub struct HasLink {
     pub etherstub: bool,
     /// Whether host and VNICs reach each other; nothing without VNICs.
     pub host: Option<bool>,
+    /// Bits a second that its VNICs may send to the wire; 0 is no limit.
+    pub maxbw: u64,
     /// Its policies.
     pub policies: Vec<Numbered>,
 }
@@ -118,6 +121,8 @@ pub struct HasVnic {
     pub cpus: String,
     /// The number of whether it gets a queue of the link, if the module says.
     pub hw_rings: Option<u8>,
+    /// Its limits, if the module has any.
+    pub limits: Option<Limits>,
     /// Whether it is up.
     pub up: bool,
     /// Its policies.
@@ -180,6 +185,7 @@ impl HasVnic {
             pool: vnic.pool.unwrap_or_default(),
             cpus: vnic.cpus.unwrap_or_default(),
             hw_rings: hw_rings.and_then(|mode| mode.try_into().ok()),
+            limits: vnic.limits,
             policies: Vec::new(),
             flows: Vec::new(),
         })
@@ -271,6 +277,7 @@ impl State {
             state.links.push(HasLink {
                 etherstub: link.kind == "etherstub",
                 host: Some(link.host),
+                maxbw: link.maxbw,
                 policies: of_links.remove(&link.index).unwrap_or_default(),
                 name: link.name,
             });
@@ -293,6 +300,8 @@ impl State {
             name: link.name.clone(),
             etherstub: link.etherstub,
             host: link.host,
+            // There is none to speak of without VNICs, or without a wire.
+            maxbw: link.host.filter(|_| !link.etherstub).map(|_| link.maxbw),
             policies: lasting(&format!("link {}", link.name), &link.policies, &mut remarks),
         });
         let links: Vec<WantedLink> = links.collect();
@@ -330,6 +339,7 @@ impl State {
                 // A module that does not say the one knows nothing of the other.
                 cpus: vnic.hw_rings.map(|_| vnic.cpus.clone()),
                 hw_rings: vnic.hw_rings,
+                limits: vnic.limits.clone(),
                 up: Some(vnic.up),
                 policies: lasting(&format!("VNIC {called}"), &vnic.policies, &mut remarks),
                 flows: vnic.flows.iter().cloned().collect(),

@@ -21,7 +21,7 @@ pub const FLOW_NAME_LEN: usize = 31;
 pub const SUBJECTS: [&str; 4] = ["owner", "netns", "user", "name"];
 
 /// What is asked for, in the order of enum vnic_param.
-pub const PARAMS: [&str; 23] = [
+pub const PARAMS: [&str; 24] = [
     "all",
     "address",
     "mtu",
@@ -45,6 +45,7 @@ pub const PARAMS: [&str; 23] = [
     "flows",
     "cpus",
     "hw-rings",
+    "limits",
 ];
 
 /// What VNICs sit on, in the order of enum vnic_link_kind.
@@ -57,6 +58,22 @@ pub const PROMISC: [&str; 3] = ["off", "own", "all"];
 pub const POLL: [&str; 3] = ["auto", "inline", "ring"];
 /// Whether a VNIC gets a queue of the link, in the order of enum vnic_hw_rings.
 pub const HW_RINGS: [&str; 3] = ["off", "auto", "on"];
+/// Who goes first, in the order of enum vnic_priority.
+pub const PRIORITIES: [&str; 3] = ["high", "medium", "low"];
+/// The priority that all have at first.
+pub const PRIORITY_DEFAULT: u8 = 1;
+/// Bits a second that a limit can be.
+pub const MAXBW: RangeInclusive<u64> = 8000..=1_000_000_000_000;
+/// Packets a second that a limit can be.
+pub const MAXPPS: RangeInclusive<u32> = 1..=4_000_000_000;
+/// Microseconds that a packet can be let wait.
+pub const LIMIT_DELAYS: RangeInclusive<u32> = 100..=1_000_000;
+/// So many at first.
+pub const LIMIT_DELAY_DEFAULT: u32 = 5000;
+/// Weights of VNICs.
+pub const SHARES: RangeInclusive<u16> = 1..=1000;
+/// What all have at first.
+pub const SHARE_DEFAULT: u16 = 100;
 /// How many packets a ring can be made to hold.
 pub const RING_SIZES: RangeInclusive<u32> = 64..=65536;
 
@@ -102,6 +119,8 @@ pub mod cmd {
         FLOW_ADD = 28,
         FLOW_ADD_NTF = 30,
         FLOW_DEL_NTF = 31,
+        FLOW_SET = 32,
+        FLOW_CHANGE_NTF = 33,
     }
 }
 
@@ -115,6 +134,7 @@ pub mod link {
         FILTER = 5,
         VNICS = 6,
         GENERATION = 7,
+        MAXBW = 8,
     }
 }
 
@@ -144,6 +164,13 @@ pub mod vnic {
         CPUS = 23,
         HW_RINGS = 24,
         HW_QUEUE = 25,
+        RX_MAXBW = 26,
+        TX_MAXBW = 27,
+        RX_MAXPPS = 28,
+        TX_MAXPPS = 29,
+        LIMIT_DELAY = 30,
+        SHARE = 31,
+        PRIORITY = 32,
     }
 }
 
@@ -226,6 +253,13 @@ pub mod flow {
         TX_PACKETS = 18,
         TX_BYTES = 19,
         DELETE = 20,
+        RX_MAXBW = 21,
+        TX_MAXBW = 22,
+        RX_MAXPPS = 23,
+        TX_MAXPPS = 24,
+        LIMIT_DELAY = 25,
+        PRIORITY = 26,
+        CHANGE = 27,
     }
 }
 
@@ -305,6 +339,13 @@ pub mod new_vnic {
         POOL = 8,
         CPUS = 9,
         HW_RINGS = 10,
+        RX_MAXBW = 12,
+        TX_MAXBW = 13,
+        RX_MAXPPS = 14,
+        TX_MAXPPS = 15,
+        LIMIT_DELAY = 16,
+        SHARE = 17,
+        PRIORITY = 18,
     }
 }
 
@@ -391,6 +432,8 @@ mod tests {
             (&links, "VNIC_FILTER_", &FILTERS[..]),
             (&links, "VNIC_PROMISC_", &PROMISC[..]),
             (&links, "VNIC_POLL_", &POLL[..]),
+            (&links, "VNIC_HW_RINGS_", &HW_RINGS[..]),
+            (&links, "VNIC_PRIORITY_", &PRIORITIES[..]),
         ] {
             for (number, word) in (0..).zip(words) {
                 let name = format!("{prefix}{}", word.to_uppercase().replace('-', "_"));
@@ -405,8 +448,22 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_headers() {
         let text = text_of("vnic_link.h");
-        for (name, value) in [("MIN", RING_SIZES.start()), ("MAX", RING_SIZES.end())] {
-            let wanted = format!("#define VNIC_RING_SIZE_{name} {value}");
+        for (name, value) in [
+            ("RING_SIZE_MIN", u64::from(*RING_SIZES.start())),
+            ("RING_SIZE_MAX", (*RING_SIZES.end()).into()),
+            ("MAXBW_MIN", *MAXBW.start()),
+            ("MAXBW_MAX", *MAXBW.end()),
+            ("MAXPPS_MIN", (*MAXPPS.start()).into()),
+            ("MAXPPS_MAX", (*MAXPPS.end()).into()),
+            ("LIMIT_DELAY_MIN", (*LIMIT_DELAYS.start()).into()),
+            ("LIMIT_DELAY_MAX", (*LIMIT_DELAYS.end()).into()),
+            ("LIMIT_DELAY_DEFAULT", LIMIT_DELAY_DEFAULT.into()),
+            ("SHARE_MIN", (*SHARES.start()).into()),
+            ("SHARE_MAX", (*SHARES.end()).into()),
+            ("SHARE_DEFAULT", SHARE_DEFAULT.into()),
+        ] {
+            let wanted = format!("#define VNIC_{name} {value}");
+            let text = text.replace("ULL\n", "\n").replace("U\n", "\n");
             assert!(text.lines().any(|line| line == wanted), "{wanted}");
         }
     }

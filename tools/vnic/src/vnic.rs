@@ -9,6 +9,10 @@ use crate::{
     },
     error::Error,
     family::Family,
+    limits::{
+        self,
+        Limits, //
+    },
     link::word,
     netns::Names,
     print::Row,
@@ -18,6 +22,7 @@ use crate::{
     },
 };
 use serde::Serialize;
+use serde_json::Value;
 
 /// A VNIC.
 #[derive(Clone, Debug, Serialize)]
@@ -67,6 +72,9 @@ pub struct Vnic {
     /// The receive queue of the link that is its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hw_queue: Option<u64>,
+    /// Its limits, if the module has any.
+    #[serde(flatten)]
+    pub limits: Option<Limits>,
     /// Whether only its configuration is there.
     pub absent: bool,
     /// How many requests were denied.
@@ -115,6 +123,7 @@ impl Vnic {
                 .number(HW_RINGS)
                 .map(|mode| word(&uapi::HW_RINGS, Some(mode))),
             hw_queue: answer.number(HW_QUEUE),
+            limits: Limits::of(answer, &limits::VNIC),
             absent,
             denied: answer.number(DENIED).unwrap_or(0),
             default_address: answer.mac(DEFAULT_ADDRESS),
@@ -194,6 +203,13 @@ impl Vnic {
 
 impl Row for Vnic {
     const FIELDS: &'static [&'static str] = &[
-        "name", "netns", "link", "vlan", "address", "mtu", "state", "promisc", "pool", "id",
+        "name", "netns", "link", "vlan", "address", "mtu", "state", "promisc", "pool", "limits",
+        "id",
     ];
+
+    fn derived(&self, field: &str) -> Option<Value> {
+        let words = self.limits.as_ref().map(Limits::words);
+        let words = words.filter(|words| field == "limits" && !words.is_empty());
+        words.map(Value::from)
+    }
 }
