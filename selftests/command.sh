@@ -229,6 +229,127 @@ gone flow probe web/eth0' "$(jq -r '"\(.event) flow \(.flow.name) \(.flow.vnic)"
 	rm -f "$text"
 }
 
+t_limits() {
+	local text=/tmp/vnic-limits.toml limited
+	world
+	host set web/eth0 maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high
+	same 'maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high' "$(host show -po limits web/eth0)" 'as it shows them'
+	host show web/eth0 | says 'maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high +[0-9]+$'
+	host show v0 | says ' - +[0-9]+$'
+	limited='50000000 50000000 1000 0 10000 100 high'
+	same "$limited" "$(host show -j web/eth0 | jq -r '.[0] | "\(.rx_maxbw) \(.tx_maxbw) \(.rx_maxpps) \(.tx_maxpps) \(.limit_delay) \(.share) \(.priority)"')" 'plain numbers'
+	same '50000000 1000 null 10000 100 high' \
+		"$(link web eth0 '.linkinfo.info_data | "\(.tx_maxbw) \(.rx_maxpps) \(.tx_maxpps) \(.limit_delay) \(.share) \(.priority)"')" 'as ip shows them'
+	ip -n web -d link show dev eth0 | says 'maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high'
+	ip -n host link set dev v0 type vnic rx-maxbw 1.5Gbit maxpps 7 limit-delay 1s
+	same '1500000000:0:7:7:1000000:100:medium' "$(host show -po rx_maxbw,tx_maxbw,rx_maxpps,tx_maxpps,limit_delay,share,priority v0)" 'as ip set them'
+	# Inside they can be seen, no more.
+	same 'maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high' "$(in_ns web vnic show -po limits eth0)" 'from inside'
+	refused 'limits of eth0 is for the manager of nic0' in_ns web vnic set eth0 maxbw none
+	refused 'limits of eth0 is for the manager of nic0' ip -n web link set dev eth0 type vnic maxbw 60M
+	same limits:1 "$(host why --last -po param,value web/eth0)" 'what was denied'
+	status 1 host why web/eth0 limits as owner
+	refused 'limits' host policy add web/eth0 owner limits
+	# All or nothing.
+	refused '1500' host set web/eth0 maxbw 1M mtu 9000
+	refused 'maxbw is a rate from 8K to 1T bits a second, like 50M or 100mbit, or none, not "5"' host set v0 maxbw 5
+	refused 'share is a number from 1 to 1000, not "1001"' host set v0 share 1001
+	refused 'rx-maxbw is one setting too many' host set v0 maxbw 1M rx-maxbw 2M
+	same "$limited" "$(host show -po rx_maxbw,tx_maxbw,rx_maxpps,tx_maxpps,limit_delay,share,priority web/eth0 | tr : ' ')" 'after the refusals'
+	host set v0 maxbw none maxpps none limit-delay 5ms
+	same '' "$(host show -po limits v0)" 'none'
+	# A VNIC is born with them.
+	host add stub0 v1 tx-maxbw 8K share 100
+	same 'tx-maxbw 8K' "$(host show -po limits v1)" 'of a new one'
+	ip -n host link add link stub0 name v2 type vnic maxbw 12.5MBps priority low
+	same 'maxbw 100M priority low' "$(host show -po limits v2)" 'of one that ip made'
+	host del v1 v2
+}
+
+t_shares() {
+	world
+	same 'vnic: warning: share 200 of v0 has no effect: stub0 has no wire' "$(host set v0 share 200 2>&1)" 'on an etherstub'
+	same 'vnic: warning: share 200 of eth0 has no effect: nic0 has no maxbw' "$(host set web/eth0 share 200 2>&1)" 'without a maxbw'
+	same 'vnic: warning: share 7 of v1 has no effect: stub0 has no wire' "$(host add stub0 v1 share 7 2>&1)" 'of a new one'
+	ip -n host link set dev v1 type vnic share 8 2>&1 | says 'Warning: vnic: share 8 of v1 has no effect: stub0 has no wire'
+	ip -n host link add link nic0 name v2 type vnic share 9 2>&1 | says 'Warning: vnic: share 9 of v2 has no effect: nic0 has no maxbw'
+	host del v1 v2
+	host doctor | says '^warn shares without effect, nic0 has no maxbw: web/eth0; vnic link set nic0 maxbw RATE$'
+	host doctor | says '^warn shares without effect, stub0 has no wire: v0; vnic set NAME share 100$'
+	host link set nic0 maxbw 2G
+	host link show nic0 | says ' 2G$'
+	same 2000000000 "$(host link -j show nic0 | jq '.[0].maxbw')" 'a plain number'
+	host link show stub0 | says ' none$'
+	same '' "$(host set web/eth0 share 300 2>&1)" 'with a maxbw'
+	no says 'shares without effect, nic0' <<<"$(host doctor)"
+	same 'vnic: warning: share 300 of eth0 has no effect: nic0 has no maxbw' "$(host link set nic0 maxbw none 2>&1)" 'when it goes'
+	refused 'stub0 has no wire that a maxbw could be of' host link set stub0 maxbw 1M
+	refused 'maxbw is a rate' host link set nic0 maxbw 1
+	refused 'CAP_NET_ADMIN' in_ns host setpriv --bounding-set -all --inh-caps -all --ambient-caps -all --reuid 65534 --clear-groups vnic link set nic0 maxbw 1M
+}
+
+t_flow_limits() {
+	world
+	host flow add web/eth0 web protocol tcp maxbw 5M priority low
+	host flow add web/eth0 dns protocol udp
+	same 'maxbw 5M priority low
+' "$(host flow show web/eth0 -po limits)
+" 'as it shows them'
+	host flow show web/eth0 | says 'protocol tcp +- +maxbw 5M priority low$'
+	same '5000000 5000000 0 0 5000 null low' \
+		"$(host flow show web/eth0 -j | jq -r '.[0] | "\(.rx_maxbw) \(.tx_maxbw) \(.rx_maxpps) \(.tx_maxpps) \(.limit_delay) \(.share) \(.priority)"')" 'plain numbers'
+	host flow set web/eth0 web rx-maxbw none limit-delay 20ms
+	same 'tx-maxbw 5M limit-delay 20ms priority low' "$(host flow show web/eth0 -po limits | head -n 1)" 'changed'
+	refused 'no flow nobody' host flow set web/eth0 nobody maxbw none
+	refused 'unknown word "share"' host flow set web/eth0 web share 5
+	refused 'unknown word "ring"' host flow set web/eth0 web ring 5
+	refused 'maxbw is a rate' host flow set web/eth0 web maxbw 1
+	refused 'flows of eth0 is for the manager' in_ns web vnic flow set eth0 web maxbw none
+}
+
+t_limits_document() {
+	local text=/tmp/vnic-limits.toml
+	world
+	host set web/eth0 maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high
+	host flow add web/eth0 web protocol tcp maxbw 5M
+	host link set nic0 maxbw 2G
+	host set web/eth0 share 200
+	host export "$text"
+	cat "$text"
+	grep -qx 'limits = "maxbw 50M rx-maxpps 1000 limit-delay 10ms share 200 priority high"' "$text"
+	grep -qx 'limits = "none"' "$text"
+	grep -qx 'maxbw = "2G"' "$text"
+	same 'nothing to change' "$(host apply --prune "$text" 2>&1)" 'as it is'
+	host set web/eth0 maxbw none share 100 tx-maxpps 7
+	host set v0 maxbw 1M
+	host flow set web/eth0 web maxbw none priority low
+	host link set nic0 maxbw 1G
+	same '~ link nic0 maxbw 2G, was maxbw 1G
+~ vnic web/eth0 maxbw 50M tx-maxpps none share 200, was maxbw none tx-maxpps 7 share 100
+~ flow web/eth0 web maxbw 5M priority medium, was maxbw none priority low
+~ vnic v0 maxbw none, was maxbw 1M' "$(host apply "$text" 2>&1)" 'what was done'
+	host export | cmp - "$text"
+	# They come back with what was deleted, and without a word: the link gets its maxbw, too.
+	host del web/eth0 db/eth0
+	host apply "$text" >"$log.said" 2>&1
+	no grep -q warning "$log.said"
+	host export | cmp - "$text"
+	# Without that, what has no effect is named; all of it.
+	sed 's/^maxbw = "2G"/maxbw = "none"/; s/^limits = "none"/limits = "share 7"/' "$text" >"$text.less"
+	host apply "$text.less" 2>"$log.said"
+	same 'vnic: warning: share 7 of db/eth0 has no effect: nic0 has no maxbw
+vnic: warning: share 200 of web/eth0 has no effect: nic0 has no maxbw
+vnic: warning: share 7 of v0 has no effect: stub0 has no wire' "$(cat "$log.said")" 'warnings'
+	host export | cmp - "$text.less"
+	# All of it or nothing.
+	printf '[[vnic]]\nlink = "nic0"\nname = "x0"\nmtu = 9000\n' | cat "$text" - >"$text.bad"
+	refused 'x0: MTU 9000 is above 1500' host apply "$text.bad"
+	host export | cmp - "$text.less"
+	sed 's/^limits = "share 7"/limits = "maxbw 1"/' "$text.less" >"$text.bad"
+	refused 'VNIC db/eth0: maxbw is a rate' host apply "$text.bad"
+	rm -f "$text" "$text".*
+}
+
 # Pools are those of the first namespace, where the links of their VNICs are: this test goes on there.
 leave_pools() {
 	local name
@@ -464,6 +585,10 @@ run t_monitor 'CTCFG-4: events'
 run t_make 'CTCFG-1: VNICs and etherstubs are made and deleted, wherever they are'
 run t_policies 'CTCFG-1: policies, why, and what was denied'
 run t_flows 'CTCFG-1: flows are shown, added, deleted, told, and a part of documents'
+run t_limits 'CTCFG-1 CTCFG-4: limits of VNICs are set, shown and refused'
+run t_shares 'CTCFG-1: maxbw of links, and shares that have no effect without'
+run t_flow_limits 'CTCFG-1: limits of flows are set, shown and refused'
+run t_limits_document 'CTCFG-1: limits are a part of documents'
 run t_pools 'POOL-1 POOL-2: pools are shown, made, changed, deleted, told, and a part of documents'
 run t_document 'CTCFG-1: a document is written and applied, all or nothing'
 run t_doctor 'CTCFG-1: what is wrong, and its cure'

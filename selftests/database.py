@@ -423,6 +423,8 @@ def absent(world):
     policy = world.grant(param="mtu")
     same(0, len([vnic for vnic in world.host.dump("vnic-get", {}) if "absent" in vnic]), "absent before")
     number, address = world.id, world.vnic()["address"]
+    limits = {"rx-maxbw": 50_000_000, "tx-maxpps": 1000, "limit-delay": 10_000, "priority": "low"}
+    world.host.do("vnic-set", {"id": number, **limits})
     # The second one has no policies.
     os.close(world.fds.pop("web"))
     world.web.close()
@@ -435,7 +437,7 @@ def absent(world):
         time.sleep(0.02)
     kept = [vnic for vnic in world.host.dump("vnic-get", {}) if "absent" in vnic]
     same([number], [vnic["id"] for vnic in kept], "what is kept")
-    same_parts({"ifname": "web0", "link": world.link, "link-name": "d0", "address": address, "absent": True}, kept[0], "what is kept")
+    same_parts({"ifname": "web0", "link": world.link, "link-name": "d0", "address": address, "absent": True, "share": 100, **limits}, kept[0], "what is kept")
     same(kept[0], world.vnic(), "by its number")
     same([policy], world.policies(vnic=number), "its policies")
     # One of another name, or on another link, is another one.

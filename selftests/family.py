@@ -6,9 +6,12 @@
 The netlink family "vnic", by the kernel's own library for specifications (tools/net/ynl): what it shows, to whom, what it changes, what it
 refuses, what it tells. Documentation/netlink/specs/vnic.yaml is all that the library knows of it.
 """
+import contextlib
 import errno
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -91,6 +94,70 @@ def changes(world):
     same(False, link("web0", "web")["linkinfo"]["info_data"]["host"], "host as ip shows it")
     world.host.do("vnic-set", {"id": number, "up": 0})
     same(0, world.vnic(number)["up"], "down again")
+
+
+LIMITS = {"rx-maxbw": 8000, "tx-maxbw": 10 ** 12, "rx-maxpps": 1, "tx-maxpps": 4 * 10 ** 9, "limit-delay": 100, "share": 1000, "priority": "high"}
+UNLIMITED = {"limit-delay": 5000, "share": 100, "priority": "medium"}
+
+
+def limits_of(shown):
+    return {key: value for key, value in shown.items() if key in LIMITS}
+
+
+def warned(request):
+    """What the kernel says of a request that succeeds."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        request()
+    return "".join(re.findall(r"'msg': '([^']*)'", said.getvalue()))
+
+
+def limits(world):
+    """Limits are set one by one or together, with everything else or not at all; a share that changes nothing is warned of."""
+    vnic, index = {"id": world.web0["id"]}, link("d0")["ifindex"]
+    same(UNLIMITED, limits_of(world.web0), "at first")
+    for key, value in LIMITS.items():
+        said = warned(lambda key=key, value=value: world.host.do("vnic-set", {**vnic, key: value}))
+        same("vnic: share 1000 of web0 has no effect: d0 has no maxbw" if key in ("share", "priority") else "", said, f"said of {key}")
+    same(LIMITS, limits_of(world.vnic(vnic["id"])), "each of them")
+    shown = link("web0", "web")["linkinfo"]["info_data"]
+    same(LIMITS, {key: shown[key.replace("-", "_")] for key in LIMITS}, "as ip shows them")
+    with family("web") as web:
+        same(LIMITS, limits_of(web.do("vnic-get", vnic)), "as the container sees them")
+        refused(errno.EPERM, ["limits", "web0", "manager of d0"], lambda: web.do("vnic-set", {**vnic, "rx-maxbw": 0}))
+    low = {"rx-maxbw": 0, "tx-maxbw": 8001, "rx-maxpps": 0, "tx-maxpps": 2, "limit-delay": 10 ** 6, "share": 1, "priority": "low"}
+    world.host.do("link-set", {"ifindex": index, "maxbw": 10 ** 9})
+    same("", warned(lambda: world.host.do("apply", {"vnic": [{**vnic, **low, "mtu": 1400}]})), "said with a maxbw")
+    same({key: value for key, value in low.items() if value}, limits_of(world.vnic(vnic["id"])), "by a transaction")
+    same(10 ** 9, world.host.do("link-get", {"ifindex": index})["maxbw"], "of the link")
+    same("vnic: share 1 of web0 has no effect: d0 has no maxbw", warned(lambda: world.host.do("link-set", {"ifindex": index, "maxbw": 0})),
+         "said when it is taken away")
+    same(False, "maxbw" in world.host.do("link-get", {"ifindex": index}), "of the link, none")
+    same("vnic: share 5 of v1 has no effect: stub0 has no wire", warned(lambda: world.host.do("vnic-set", {"id": world.v1["id"], "share": 5})),
+         "said on an etherstub")
+    same("vnic: share 2 of web0 has no effect: d0 has no maxbw", warned(lambda: world.host.do("apply", {"vnic": [{**vnic, "share": 2}]})),
+         "said of a transaction")
+    not_limits(world, vnic, index)
+    world.host.do("vnic-set", {**vnic, "tx-maxbw": 0, "tx-maxpps": 0, **UNLIMITED})
+    same(UNLIMITED, limits_of(world.vnic(vnic["id"])), "at last")
+
+
+def not_limits(world, vnic, index):
+    before = world.vnic(vnic["id"]), world.host.do("link-get", {"ifindex": index})
+    for key, value in (("rx-maxbw", 7999), ("tx-maxbw", 10 ** 12 + 1), ("rx-maxbw", (1 << 64) - 1), ("rx-maxpps", 4 * 10 ** 9 + 1),
+                       ("limit-delay", 99), ("limit-delay", 10 ** 6 + 1), ("limit-delay", 0), ("share", 0), ("share", 1001)):
+        words = [f"vnic: {key} {value} is not within"]
+        refused(errno.ERANGE, words, lambda key=key, value=value: world.host.do("vnic-set", {**vnic, "mtu": 1300, key: value}))
+        refused(errno.ERANGE, words, lambda key=key, value=value: world.host.do("apply", {"vnic": [{**vnic, "mtu": 1300, key: value}]}))
+    refused(errno.ERANGE, [], lambda: world.host.do("vnic-set", {**vnic, "priority": 3}))
+    refused(errno.EINVAL, ["9000"], lambda: world.host.do("vnic-set", {**vnic, "mtu": 9000, "rx-maxbw": 8000}))
+    refused(errno.ERANGE, ["maxbw 7999 is not within 8000-1000000000000"], lambda: world.host.do("link-set", {"ifindex": index, "host": 0, "maxbw": 7999}))
+    refused(errno.EOPNOTSUPP, ["stub0", "wire"], lambda: world.host.do("link-set", {"ifindex": link("stub0")["ifindex"], "maxbw": 8000}))
+    # What was done for the first goes back with it.
+    refused(errno.EINVAL, ["9000"], lambda: world.host.do("apply", {"vnic": [{**vnic, **LIMITS}, {"id": world.v1["id"], "mtu": 9000}]}))
+    same(before[0], world.vnic(vnic["id"]), "after the refusals")
+    after = world.host.do("link-get", {"ifindex": index})
+    same(before[1], after, "the link after the refusals")
 
 
 def all_or_nothing(world):
@@ -257,12 +324,12 @@ def command(world):
              ("policy-add", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "from": 1280, "to": 1400}),
              ("why", {"vnic": vnic["id"], "subject": "owner", "param": "mtu", "number": 1450}), ("apply", {"vnic": [{**vnic, "up": 0}]}),
              ("pool-get", {"name": "p"}), ("flow-add", {"vnic": vnic["id"], "name": "f", "dscp": 46}),
-             ("flow-get", {"vnic": vnic["id"], "name": "f"})]
+             ("flow-get", {"vnic": vnic["id"], "name": "f"}), ("flow-set", {"vnic": vnic["id"], "name": "f", "limit-delay": 5000})]
     got = ynl(*(word for operation, values in asked for word in ("--multi", operation, json.dumps(values))))
     policy = got[8]
     same([None, None, None, None, None, world.vnic(world.web0["id"]), {**world.host.do("link-get", lower), "generation": got[6]["generation"]},
           world.host.do("stats-get", vnic), policy, {"vnic": vnic["id"], "param": "mtu", "policy": policy["id"]}, None,
-          world.host.do("pool-get", {"name": "p"}), None, world.host.do("flow-get", {"vnic": vnic["id"], "name": "f"})], got, "answers")
+          world.host.do("pool-get", {"name": "p"}), None, world.host.do("flow-get", {"vnic": vnic["id"], "name": "f"}), None], got, "answers")
     same([1280, 0], [got[5]["mtu"], got[6]["host"]], "changes")
     same(["p", 1], [world.vnic(world.web0["id"])["pool"], world.host.do("pool-get", {"name": "p"})["vnics"]], "its pool")
     dumps = ("vnic-get", "link-get", "stats-get", "policy-get", "denied-get", "pool-get", "flow-get")
@@ -284,6 +351,7 @@ TESTS = [
     (shows, "CTCFG-1: links and VNICs are shown as they are"),
     (views, "CTCFG-1: a namespace sees its links, their VNICs and the VNICs in it, nothing else"),
     (changes, "CTCFG-4: the manager changes a VNIC in a container, and a link"),
+    (limits, "CTCFG-1 CTCFG-4: limits of VNICs and links"),
     (all_or_nothing, "CTCFG-4: all that a request asks for, or nothing"),
     (strangers, "CTCFG-2 CTCFG-3: everyone else is refused, and nothing changes"),
     (nonsense, "CTCFG-1: what makes no sense is refused with a sentence or the attribute"),

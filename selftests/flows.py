@@ -586,6 +586,63 @@ def nonsense(world):
     world.delete("x" * 31)
 
 
+UNLIMITED = {"limit-delay": 5000, "priority": "medium"}
+LIMITED = {"rx-maxbw": 10 ** 12, "tx-maxbw": 8000, "rx-maxpps": 4 * 10 ** 9, "tx-maxpps": 1, "limit-delay": 10 ** 6, "priority": "high"}
+
+
+def limits_of(flow):
+    return {key: value for key, value in flow.items() if key in LIMITED}
+
+
+def limited(world):
+    """Limits of flows are set when they are added and later; what was counted stays."""
+    host, web = world.host, {"vnic": world.vnic, "name": "web"}
+    world.add("web", protocol=TCP, local_port=80)
+    same(UNLIMITED, limits_of(world.flow("web")), "at first")
+    world.add("dns", protocol=UDP, **LIMITED)
+    same(LIMITED, limits_of(world.flow("dns")), "of one that was added with all")
+    world.takes(*WEB, "web")
+    before = world.flow("web")
+    for key, value in LIMITED.items():
+        host.do("flow-set", {**web, key: value})
+        same(value, world.flow("web")[key], key)
+    same({**before, **LIMITED}, world.flow("web"), "each by itself")
+    with family() as listener, family("kid") as kid:
+        for one in (listener, kid):
+            one.ntf_subscribe("config")
+        host.do("flow-set", {**web, "rx-maxbw": 0, "tx-maxbw": 0, "rx-maxpps": 0, "tx-maxpps": 0, **UNLIMITED})
+        same(before, world.flow("web"), "none")
+        for one in (listener, kid):
+            same([("flow-change-ntf", "web", UNLIMITED)],
+                 [(event["name"], event["msg"]["name"], limits_of(event["msg"])) for event in events_of(one, 1)], "events")
+    # In a transaction one is changed, one is another one.
+    host.do("apply", {"flow": [{**web, "change": True, "tx-maxbw": 9000}, {"vnic": world.vnic, "name": "dns", "delete": True},
+                               {"vnic": world.vnic, "name": "dns", "protocol": UDP, "priority": "low"}]})
+    same({**before, "tx-maxbw": 9000}, world.flow("web"), "changed by a transaction")
+    same({**UNLIMITED, "priority": "low"}, limits_of(world.flow("dns")), "replaced by a transaction")
+    unlimited(world, web)
+
+
+def unlimited(world, web):
+    """What is refused, and changes nothing."""
+    host, before, index = world.host, world.flows(), link("v1", "kid")["ifindex"]
+    for key, value in (("rx-maxbw", 7999), ("tx-maxbw", 10 ** 12 + 1), ("rx-maxpps", 4 * 10 ** 9 + 1), ("limit-delay", 99), ("limit-delay", 10 ** 6 + 1)):
+        words, asked = [f"vnic: {key} {value} is not within"], {"tx-maxpps": 5, key: value}
+        refused(errno.ERANGE, words, lambda asked=asked: host.do("flow-set", {**web, **asked}))
+        refused(errno.ERANGE, words, lambda asked=asked: host.do("flow-add", {**web, "name": "new", **asked}))
+        refused(errno.ERANGE, words, lambda asked=asked: host.do("apply", {"flow": [{**web, "change": True, "rx-maxbw": 8000},
+                                                                                    {**web, "change": True, **asked}]}))
+    refused(errno.ERANGE, [], lambda: host.do("flow-set", {**web, "priority": 3}))
+    refused(errno.ENOENT, ["v1", "nobody"], lambda: host.do("flow-set", {**web, "name": "nobody", "rx-maxbw": 0}))
+    refused(errno.ENOENT, ["nobody"], lambda: host.do("apply", {"flow": [{**web, "change": True, "rx-maxbw": 8000},
+                                                                         {**web, "name": "nobody", "change": True}]}))
+    # One that goes is changed no more.
+    refused(errno.ENOENT, ["web"], lambda: host.do("apply", {"flow": [{**web, "change": True, "rx-maxbw": 8000}, {**web, "delete": True}]}))
+    with family("kid") as kid:
+        refused(errno.EPERM, ["flows", "v1", "manager"], lambda: kid.do("flow-set", {"ifindex": index, "name": "web", "rx-maxbw": 8000}))
+    same(before, world.flows(), "flows after the refusals")
+
+
 def managers(world):
     """Flows are for who manages the link; who sees the VNIC sees them."""
     world.add("web", protocol=6, local_port=80)
@@ -624,7 +681,7 @@ def told(world):
             for event in got:
                 flow = {key: value for key, value in event["msg"].items() if key != "id"}
                 same({"vnic": world.vnic, "name": "web", "protocol": 6, "local-port": 80, "rank": 3, "remote-ip": packed("10.0.0.0"),
-                      "remote-ip-len": 8, "ring": 1, **dict.fromkeys(COUNTERS, 0)}, {**flow, "remote-ip": bytes(flow["remote-ip"])}, "flow")
+                      "remote-ip-len": 8, "ring": 1, **UNLIMITED, **dict.fromkeys(COUNTERS, 0)}, {**flow, "remote-ip": bytes(flow["remote-ip"])}, "flow")
         same([], events_of(other), "what another is told")
         same(before + 2, generation(), "generation after a refusal")
 
@@ -805,6 +862,7 @@ TESTS = [
     (descending, "flows: what changes cost does not depend on ranks"),
     (limits, "flows: limits of masks and flows"),
     (nonsense, "flows: what makes no sense is refused with a sentence, and changes nothing"),
+    (limited, "CTCFG-1 CTCFG-4: limits of flows are set, shown, told and refused"),
     (managers, "CTCFG-2: flows are for the manager"),
     (told, "CTCFG-4: who listens is told"),
     (dumps, "CTCFG-1: a dump is complete while flows come and go"),

@@ -54,10 +54,14 @@ PERCENT = {"id": 70, "delete": 20, "nothing": 10, "from": 12, "to": 12, "prefix"
            "bytes": 30, "host": 80, ("vnic-change", "id"): 97, ("policy-change", "id"): 30, ("pool", "name"): 90, ("pool", "host"): 5,
            ("pool", "limit"): 90, ("vnic", "pool"): 30, ("vnic-change", "pool"): 20, ("flow", "vnic"): 90, ("flow-change", "vnic"): 97,
            ("flow", "ifindex"): 20, ("flow", "name"): 95, ("flow-change", "name"): 97, "ethertype": 20, "protocol": 40, "local-ip": 15,
-           "local-ip-len": 10, "remote-ip": 15, "remote-ip-len": 10, "local-port": 20, "remote-port": 20, "dscp": 15, "ring": 30}
+           "local-ip-len": 10, "remote-ip": 15, "remote-ip-len": 10, "local-port": 20, "remote-port": 20, "dscp": 15, "ring": 30, "rx-maxbw": 15,
+           "tx-maxbw": 15, "rx-maxpps": 15, "tx-maxpps": 15, "limit-delay": 15, "share": 15, "priority": 20, "change": 15}
+# Where most that fits would be refused.
+RANGES = {"maxbw": (0, 1001 * 10 ** 9), "rx-maxbw": (0, 1001 * 10 ** 9), "tx-maxbw": (7000, 1 << 31), "rx-maxpps": (0, 1000), "limit-delay": (90, 1 << 20),
+          "share": (0, 1010)}
 REPEATS = 250
 WEIGHTS = {"link-get": 2, "vnic-get": 3, "link-set": 4, "vnic-set": 12, "stats-get": 2, "policy-add": 14, "policy-del": 6, "why": 10,
-           "apply": 16, "pool-get": 2, "pool-add": 5, "pool-set": 4, "pool-del": 3, "flow-get": 2, "flow-add": 10, "flow-del": 3}
+           "apply": 16, "pool-get": 2, "pool-add": 5, "pool-set": 4, "pool-del": 3, "flow-get": 2, "flow-add": 10, "flow-del": 3, "flow-set": 5}
 DUMP_WEIGHT = 1
 LIMITS = {"s32-max": (1 << 31) - 1}
 WIDTHS = {"u8": 8, "u16": 16, "u32": 32, "s32": 32, "uint": 64}
@@ -66,7 +70,8 @@ WIDTHS = {"u8": 8, "u16": 16, "u32": 32, "s32": 32, "uint": 64}
 LINK_SETS = {
     "rt-data": [(1, "U16", 40, None, 0, 4094), (2, "U8", 30, None, 0, 2), (3, "U8", 20, None, 0, 1), (4, "U8", 2, None, 0, 2),
                 (5, "U32", 2, None, 0, 9), (6, "U8", 20, None, 0, 2), (7, "U32", 20, None, 64, 65536), (8, "STRING", 10, None), (9, "STRING", 20, None),
-                (10, "U8", 20, None, 0, 2)],
+                (10, "U8", 20, None, 0, 2), (12, "UINT", 10, None, 0, 1001 * 10 ** 9), (13, "UINT", 10, None, 7000, 1 << 31), (14, "U32", 10, None, 0, 1000),
+                (15, "U32", 10, None, 0, 0xffffffff), (16, "U32", 10, None, 90, 1 << 20), (17, "U16", 10, None, 0, 1010), (18, "U8", 10, None, 0, 3)],
     "rt-info": [(1, "STRING", 97, "kinds"), (2, "NEST", 70, None, 0, 0, "rt-data"), (4, "STRING", 1, "kinds")],
     "rt-link": [(1, "BINARY", 30, None, 6, 6), (2, "BINARY", 2, None, 6, 6), (3, "STRING", 50, "names"), (4, "U32", 30, "mtus", 0, 65535),
                 (5, "U32", 60, "links", 1, 1 << 31), (10, "U32", 5, "links", 0, 1 << 31), (13, "U32", 10, None, 0, 10000),
@@ -109,6 +114,7 @@ class Specification:
             most = self.limit(checks.get("max", (1 << WIDTHS[kind]) - 1))
             if "enum" in one:
                 most = self.enums[one["enum"]] - 1
+            least, most = RANGES.get(name, (least, most))
         elif kind == "binary":
             least, most = checks.get("exact-len", 0), checks.get("exact-len", checks.get("max-len", 16))
         c_type = {"nest": "NEST", "string": "STRING", "binary": "BINARY", "flag": "FLAG"}.get(kind, kind.upper())

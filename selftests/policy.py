@@ -61,6 +61,7 @@ PARAMS = {
     "flows": Param("web", grantable=False, number=1),
     "cpus": Param("0", grantable=False, number=1),
     "hw-rings": Param(1, grantable=False, number=1),
+    "limits": Param(50_000_000, grantable=False, number=1),
 }
 # The same with other values.
 IP6 = Param(socket.inet_pton(socket.AF_INET6, "2001:db8:1::1"), socket.inet_pton(socket.AF_INET6, "2001:db8:2::1"),
@@ -158,6 +159,8 @@ ROADS = [
     Road("family", "cpus", r.vnic_set, wrap=by_family("cpus")),
     Road("rtnetlink", "hw-rings", r.rtnl_hw_rings),
     Road("family", "hw-rings", r.vnic_set, wrap=by_family("hw-rings")),
+    Road("rtnetlink", "limits", r.rtnl_limits),
+    Road("family", "limits", r.vnic_set, wrap=by_family("tx-maxbw")),
 ]
 
 
@@ -268,6 +271,8 @@ def check_shown(param, value, after):
         same(value, shown.get("cpus"), param)
     elif param == "hw-rings":
         same("auto", shown["hw-rings"], param)
+    elif param == "limits":
+        same([value], [shown[way] for way in ("rx-maxbw", "tx-maxbw") if way in shown], param)
     elif param == "flows":
         same([value], [flow["name"] for flow in after["flows"]], param)
     elif param == "master":

@@ -80,6 +80,8 @@ class Asker:
             self.world.host.do("vnic-set", {"id": self.id, "ring-size": home["vnic"]["ring-size"]})
         if "cpus" in now["vnic"] or now["vnic"]["hw-rings"] != "off":
             self.world.host.do("vnic-set", {"id": self.id, "cpus": "", "hw-rings": "off"})
+        if "rx-maxbw" in now["vnic"] or "tx-maxbw" in now["vnic"]:
+            self.world.host.do("vnic-set", {"id": self.id, "rx-maxbw": 0, "tx-maxbw": 0})
         if "pool" in now["vnic"]:
             self.world.host.do("vnic-set", {"id": self.id, "pool": ""})
         for flow in now["flows"]:

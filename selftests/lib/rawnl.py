@@ -20,10 +20,11 @@ NEST = 0x8000
 
 # The family: commands, and attributes of VNICs, policies, requests, transactions, pools and flows.
 (LINK_GET, VNIC_GET, LINK_SET, VNIC_SET), (POLICY_GET, POLICY_ADD, POLICY_DEL), WHY, APPLY = range(1, 5), range(10, 13), 15, 18
-(POOL_GET, POOL_ADD, POOL_SET, POOL_DEL), (FLOW_GET, FLOW_ADD, FLOW_DEL) = range(19, 23), range(27, 30)
-LINK_IFINDEX, LINK_IFNAME, LINK_HOST, LINK_VNICS, LINK_GENERATION = 1, 2, 4, 6, 7
+(POOL_GET, POOL_ADD, POOL_SET, POOL_DEL), (FLOW_GET, FLOW_ADD, FLOW_DEL), FLOW_SET = range(19, 23), range(27, 30), 32
+LINK_IFINDEX, LINK_IFNAME, LINK_HOST, LINK_VNICS, LINK_GENERATION, LINK_MAXBW = 1, 2, 4, 6, 7, 8
 V_ID, V_LINK, V_LINK_NAME, V_IFINDEX, V_IFNAME, V_NETNS_ID, V_VLAN, V_ADDRESS, V_MTU, V_UP, V_PROMISC_MODE = range(1, 12)
 V_OWNER_ID, V_ABSENT, V_DENIED, V_DEFAULT_ADDRESS, V_DEFAULT_MTU, V_SUBJECT_NAME, V_DELETE, V_POLL, V_RING_SIZE, V_RINGS, V_POOL = range(12, 23)
+V_RX_MAXBW, V_TX_MAXBW, V_RX_MAXPPS, V_TX_MAXPPS, V_LIMIT_DELAY, V_SHARE, V_PRIORITY = range(26, 33)
 P_ID, P_VNIC, P_LINK, P_BUILT_IN, P_SUBJECT, P_NETNS_FD, P_NETNS_COOKIE, P_NETNS_ID, P_USER, P_NAME, P_PARAM = range(1, 12)
 P_NOTHING, P_FROM, P_TO, P_PREFIX, P_PREFIX_LEN, P_QUOTA, P_DELETE, P_LINK_NAME = range(12, 20)
 R_VNIC, R_IFINDEX, R_LINK, R_PARAM, R_NUMBER, R_BYTES, R_SUBJECT = 2, 3, 5, 6, 7, 8, 9
@@ -33,9 +34,10 @@ O_STATE, O_HIGH_WATER = range(6, 14), 8     # what a pool has at the moment, and
 F_VNIC, F_IFINDEX, F_NAME, F_ID, F_RANK, F_ETHERTYPE, F_PROTOCOL, F_LOCAL_IP, F_LOCAL_IP_LEN, F_REMOTE_IP, F_REMOTE_IP_LEN = range(1, 12)
 F_LOCAL_PORT, F_REMOTE_PORT, F_DSCP, F_RING = range(12, 16)
 F_COUNTERS, F_DELETE = range(16, 20), 20
+F_RX_MAXBW, F_TX_MAXBW, F_RX_MAXPPS, F_TX_MAXPPS, F_LIMIT_DELAY, F_PRIORITY, F_CHANGE = range(21, 28)
 OWNER, NETNS, USER, NAME = range(4)
 PARAMS = ("all address mtu up name txqueuelen master vlan-device features ip promisc allmulti groups addresses promisc-mode host timestamps "
-          "vnics rings pool flows cpus hw-rings").split()
+          "vnics rings pool flows cpus hw-rings limits").split()
 
 
 class Refused(Exception):

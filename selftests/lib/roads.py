@@ -24,7 +24,7 @@ REQUEST, ACK, DUMP, EXCL, CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_TXQLEN = 1, 3, 4, 5, 10, 13
 IFLA_LINKINFO, IFLA_LINK_NETNSID = 18, 37
 INFO_KIND, INFO_DATA = 1, 2
-VNIC_PROMISC, VNIC_HOST, VNIC_RING_SIZE, VNIC_POOL, VNIC_CPUS, VNIC_HW_RINGS, VLAN_ID = 2, 3, 7, 8, 9, 10, 1
+VNIC_PROMISC, VNIC_HOST, VNIC_RING_SIZE, VNIC_POOL, VNIC_CPUS, VNIC_HW_RINGS, VNIC_RX_MAXBW, VLAN_ID = 2, 3, 7, 8, 9, 10, 12, 1
 ETHERTYPE = 0x88B5          # for local experiments
 BROADCAST = b"\xff" * 6
 GRO = 1 << 14
@@ -431,6 +431,11 @@ def rtnl_cpus(dev, value):
 
 def rtnl_hw_rings(dev, value):
     route().link(dev[1], attrs={IFLA_LINKINFO: {INFO_KIND: "vnic", INFO_DATA: {VNIC_HW_RINGS: bytes([value])}}})
+
+
+def rtnl_limits(dev, value):
+    data = {VNIC_RX_MAXBW: struct.pack("=Q", value)}
+    route().link(dev[1], attrs={IFLA_LINKINFO: {INFO_KIND: "vnic", INFO_DATA: data}})
 
 
 def flow_add(dev, value):

@@ -46,6 +46,27 @@ SETS = """\
       -
         name: hw-queue
         type: u32
+      -
+        name: rx-maxbw
+        type: uint
+      -
+        name: tx-maxbw
+        type: uint
+      -
+        name: rx-maxpps
+        type: u32
+      -
+        name: tx-maxpps
+        type: u32
+      -
+        name: limit-delay
+        type: u32
+      -
+        name: share
+        type: u16
+      -
+        name: priority
+        type: u8
   -
     name: linkinfo-etherstub-attrs
     name-prefix: ifla-etherstub-
