@@ -16,6 +16,7 @@
 struct netlink_ext_ack;
 struct netpoll;
 struct vnic_ring;
+struct vnic_shaper;
 
 /*
  * Counters of one VNIC, one set for each CPU; each is a u64. The first seven
@@ -44,6 +45,11 @@ enum vnic_counter {
 	VNIC_RX_PARKED,		/* times that a ring was parked: for want of
 				 * memory in the pool
 				 */
+	VNIC_RX_WAITED,		/* packets that a limit let wait */
+	VNIC_RX_DROP_LIMIT,	/* would have waited for too long */
+	VNIC_TX_WAITED,		/* as for received ones */
+	VNIC_TX_DROP_LIMIT,
+	VNIC_TX_DROP_DOWN,	/* the VNIC went down while it waited */
 	VNIC_TX_DROP_SHORT,	/* no complete Ethernet header */
 	VNIC_TX_DROP_MISS,	/* no such address, and no wire to try */
 	VNIC_TX_DROP_UPLINK,	/* refused by the lower device or its qdisc */
@@ -124,7 +130,8 @@ void vnic_counters_add(struct vnic_counters __percpu *counters,
 
 /* ring.c: rings of received frames, each with its own NAPI. */
 struct vnic_ring *vnic_rings_alloc(unsigned int count);
-void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate);
+void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate,
+		    struct vnic_shaper *limit);
 void vnic_ring_limit(struct vnic_ring *ring, u32 packets, u32 bytes,
 		     u32 credit, u32 credit_busy, bool merge, int weight,
 		     u32 threshold);
@@ -133,6 +140,7 @@ u32 vnic_ring_overflows(struct vnic_ring *ring, u32 threshold);
 u64 vnic_ring_waiting(const struct vnic_ring *ring);
 unsigned int vnic_ring_close(struct net_device *dev, struct vnic_ring *ring);
 void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate);
+void vnic_ring_set_shaper(struct vnic_ring *ring, struct vnic_shaper *limit);
 
 /*
  * In Rust: may *@skb, the first frame of a ring, go on to the stack? Softirq;
@@ -148,6 +156,55 @@ void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate);
 #define VNIC_GATE_CUT (U64_MAX - 1)
 u64 vnic_gate_admit(void *gate, struct sk_buff **skb);
 void vnic_ring_stats(const struct vnic_ring *ring, u64 *packets, u64 *bytes);
+
+/* shaper.c: packets that wait for their time. */
+
+/* In Rust: what packets are measured by; struct Meter in rust/logic/rate.rs. */
+struct vnic_meter {
+	u64 words[7];
+};
+
+/* No departure. */
+#define VNIC_NEVER U64_MAX
+
+/* In Rust: Meter::new(), Meter::admit() and Meter::ready(). Any context. */
+void vnic_meter_set(struct vnic_meter *meter, u64 bits, u32 packets, u64 delay,
+		    u64 now);
+u64 vnic_meter_admit(struct vnic_meter *meter, u64 now, u32 bytes, u32 packets);
+u64 vnic_meter_ready(const struct vnic_meter *meter, u64 now);
+
+/* What a packet has waited for in a shaper, and where it goes on from there. */
+enum vnic_stage {
+	VNIC_STAGE_RX,		/* received by a VNIC: on its rings; never here */
+	VNIC_STAGE_TX,		/* sent by a VNIC: to the switch */
+	VNIC_STAGE_FLOW_RX,	/* a flow's, received: to the VNIC's rings */
+	VNIC_STAGE_FLOW_TX,	/* a flow's, sent: to the VNIC's shaper */
+	VNIC_STAGE_WIRE,	/* on its way to the wire: to the lower device */
+};
+
+/*
+ * In Rust: a packet goes on, which is consumed. Its device is the VNIC.
+ * Softirq, or BH off; under RCU.
+ */
+void vnic_shaped(enum vnic_stage stage, struct sk_buff *skb);
+
+/* What became of a packet that was offered. */
+enum vnic_offer {
+	VNIC_OFFER_PASS,	/* It goes on now, and is still the caller's. */
+	VNIC_OFFER_WAITS,
+	VNIC_OFFER_DROPPED,
+};
+
+struct vnic_shaper *vnic_shaper_alloc(enum vnic_stage stage);
+void vnic_shaper_free(struct vnic_shaper *shaper);
+void vnic_shaper_set(struct vnic_shaper *shaper,
+		     u64 bits, u32 packets, u64 delay);
+void vnic_shaper_open(struct vnic_shaper *shaper,
+		      struct vnic_counters __percpu *counters);
+void vnic_shaper_close(struct vnic_shaper *shaper);
+void vnic_shaper_drain(struct vnic_shaper *shaper);
+enum vnic_offer vnic_shaper_offer(struct vnic_shaper *shaper,
+				  struct sk_buff *skb);
 
 /* steer.c: receive queues of a NIC for one address. */
 bool vnic_steer_possible(const struct net_device *dev);

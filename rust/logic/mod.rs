@@ -11,6 +11,8 @@ pub(crate) mod flow;
 pub(crate) mod mtu;
 pub(crate) mod permission;
 pub(crate) mod pool;
+pub(crate) mod rate;
+pub(crate) mod share;
 pub(crate) mod sort;
 pub(crate) mod table;
 pub(crate) mod vlan;

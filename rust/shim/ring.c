@@ -11,6 +11,7 @@
 #include <net/rps.h>
 #include <vnic_shim.h>
 #include "ring.h"
+#include "shaper.h"
 
 /* On the CPU of the ring, interrupts off. */
 static void vnic_ring_called(void *data)
@@ -36,6 +37,21 @@ void vnic_ring_call(struct vnic_ring *ring)
 		clear_bit(0, &ring->calls);
 	}
 	napi_schedule(&ring->napi);
+}
+
+/*
+ * What a ring does with a frame that is not like others. A receiver that does
+ * not read, or may not yet, must not hold the sender's socket.
+ *
+ * Return: 0, or where it is counted that the frame is not taken.
+ */
+unsigned int vnic_ring_consider(struct vnic_ring *ring, struct sk_buff *skb)
+{
+	struct vnic_shaper *shaper = READ_ONCE(ring->shaper);
+
+	if (READ_ONCE(ring->pause) == VNIC_RING_PARKED)
+		skb_orphan(skb);
+	return shaper ? vnic_shaper_stamp(shaper, skb) : 0;
 }
 
 /* Says where a ring is polled; -1: where its frames come from. RTNL. */
@@ -289,9 +305,12 @@ static noinline struct sk_buff *vnic_ring_admit(struct vnic_ring *ring,
 						bool *stopped)
 {
 	struct sk_buff *admitted = skb;
-	u64 wait;
+	u64 wait = 0;
 
-	wait = vnic_gate_admit(ring->gate, &admitted);
+	if (ring->shaper)
+		wait = vnic_shaper_wait(ring->shaper, skb);
+	if (!wait && ring->gate)
+		wait = vnic_gate_admit(ring->gate, &admitted);
 	if (wait == VNIC_GATE_CUT)
 		vnic_ring_put_front(ring, admitted);
 	else if (wait && wait != VNIC_GATE_GONE) {
@@ -370,18 +389,26 @@ static int vnic_ring_poll_gated(struct napi_struct *napi, int budget)
 			       budget, true);
 }
 
+static void vnic_ring_choose_poll(struct vnic_ring *ring)
+{
+	ring->napi.poll = ring->gate || ring->shaper ? vnic_ring_poll_gated :
+						       vnic_ring_poll;
+}
+
 /*
- * Opens a ring as queue @ring->index of @dev, with a gate or NULL. RTNL, in
- * ndo_open or later.
+ * Opens a ring as queue @ring->index of @dev, with a gate or NULL, and with a
+ * shaper or NULL. RTNL, in ndo_open or later.
  */
-void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate)
+void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate,
+		    struct vnic_shaper *shaper)
 {
 	ring->gate = gate;
+	ring->shaper = shaper;
+	ring->shaped = shaper;
 	hrtimer_setup(&ring->wake, vnic_ring_wake, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_REL_PINNED_SOFT);
-	netif_napi_add_config(dev, &ring->napi,
-			      gate ? vnic_ring_poll_gated : vnic_ring_poll,
-			      ring->index);
+	netif_napi_add_config(dev, &ring->napi, vnic_ring_poll, ring->index);
+	vnic_ring_choose_poll(ring);
 	ring->napi.weight = ring->weight;
 	/* Packets of the ring that was there before may still be on their way. */
 	if (vnic_ring_spreads(ring))
@@ -389,6 +416,25 @@ void vnic_ring_open(struct net_device *dev, struct vnic_ring *ring, void *gate)
 	napi_enable(&ring->napi);
 	netif_queue_set_napi(dev, ring->index, NETDEV_QUEUE_TYPE_RX,
 			     &ring->napi);
+}
+
+/* Nobody polls the ring. Sleeps. */
+static void vnic_ring_halt(struct vnic_ring *ring)
+{
+	napi_disable(&ring->napi);
+	hrtimer_cancel(&ring->wake);
+}
+
+/* Undoes it; nothing that waits has to wait any more. */
+static void vnic_ring_resume(struct vnic_ring *ring)
+{
+	vnic_ring_choose_poll(ring);
+	WRITE_ONCE(ring->pause, VNIC_RING_POLLED);
+	napi_enable(&ring->napi);
+	/* For what waits, and what comes while nobody asks for polls. */
+	local_bh_disable();
+	napi_schedule(&ring->napi);
+	local_bh_enable();
 }
 
 /**
@@ -402,18 +448,28 @@ void *vnic_ring_set_gate(struct vnic_ring *ring, void *gate)
 {
 	void *old;
 
-	napi_disable(&ring->napi);
-	hrtimer_cancel(&ring->wake);
+	vnic_ring_halt(ring);
 	old = ring->gate;
 	ring->gate = gate;
-	ring->napi.poll = gate ? vnic_ring_poll_gated : vnic_ring_poll;
-	WRITE_ONCE(ring->pause, VNIC_RING_POLLED);
-	napi_enable(&ring->napi);
-	/* For what waits, and what comes while nobody asks for polls. */
-	local_bh_disable();
-	napi_schedule(&ring->napi);
-	local_bh_enable();
+	vnic_ring_resume(ring);
 	return old;
+}
+
+/**
+ * vnic_ring_set_shaper - limit what a ring gets, or not any more
+ * @ring: ring that is open
+ * @shaper: for VNIC_STAGE_RX; NULL: none
+ *
+ * What waits stays in its place, but without a shaper does not wait any more.
+ * RTNL; sleeps. Producers may use the shaper that was there before for a grace
+ * period.
+ */
+void vnic_ring_set_shaper(struct vnic_ring *ring, struct vnic_shaper *shaper)
+{
+	vnic_ring_halt(ring);
+	WRITE_ONCE(ring->shaper, shaper);
+	WRITE_ONCE(ring->shaped, shaper);
+	vnic_ring_resume(ring);
 }
 
 /**

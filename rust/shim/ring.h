@@ -38,9 +38,11 @@ struct vnic_ring {
 		struct {
 			u8 pause;	/* enum vnic_ring_pause, by the poll */
 			bool placed;	/* whether it has a CPU of its own */
+			bool shaped;	/* whether it has a shaper */
 		};
-		u16 special;	/* both, of which most rings have neither */
+		u32 special;	/* all, of which most rings have none */
 	};
+	struct vnic_shaper *shaper;	/* of all rings of the VNIC, or NULL */
 
 	/* The poll's; the rest reads. */
 	struct sk_buff *polled ____cacheline_aligned_in_smp;
@@ -112,16 +114,19 @@ static noinline void vnic_ring_overflow(struct vnic_ring *ring)
 		vnic_chores_soon(VNIC_TELL_MS);
 }
 
+unsigned int vnic_ring_consider(struct vnic_ring *ring, struct sk_buff *skb);
+
 /**
  * vnic_ring_append - put a received frame on a ring
  * @ring: ring
- * @skb: frame in received form, of one owner; consumed if there is room
+ * @skb: frame in received form, of one owner; consumed if it is taken
  *
- * Return: whether there was room.
+ * Return: 0 if it was taken, else where it is counted (enum vnic_counter).
  */
-static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
-					     struct sk_buff *skb)
+static __always_inline unsigned int vnic_ring_append(struct vnic_ring *ring,
+						     struct sk_buff *skb)
 {
+	unsigned int refusal = VNIC_RX_DROP_RING;
 	u64 amount = vnic_ring_amount(skb);
 	struct llist_node *old;
 	u64 appended;
@@ -136,10 +141,14 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	}
 	if (ring->count > 1)
 		skb_record_rx_queue(skb, ring->index);
-	/* A receiver that does not read must not hold the sender's socket. */
-	if (unlikely(READ_ONCE(ring->special)) &&
-	    READ_ONCE(ring->pause) == VNIC_RING_PARKED)
-		skb_orphan(skb);
+	if (unlikely(READ_ONCE(ring->special))) {
+		unsigned int limit = vnic_ring_consider(ring, skb);
+
+		if (unlikely(limit)) {
+			refusal = limit;
+			goto refuse;
+		}
+	}
 	old = READ_ONCE(ring->waiting.first);
 	do {
 		if (unlikely(old == VNIC_RING_CLOSED))
@@ -152,17 +161,17 @@ static __always_inline bool vnic_ring_append(struct vnic_ring *ring,
 	 * vnic_ring_go_on() looks for frames after `pause` was written.
 	 */
 	if (old)
-		return true;
+		return 0;
 	if (likely(!READ_ONCE(ring->special)))
 		napi_schedule(&ring->napi);
 	else if (READ_ONCE(ring->pause) == VNIC_RING_POLLED)
 		vnic_ring_call(ring);
-	return true;
+	return 0;
 
 refuse:
 	skb_mark_not_on_list(skb);
 	atomic64_sub(amount, &ring->appended);
-	return false;
+	return refusal;
 }
 
 /*

@@ -150,8 +150,10 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 	trace_vnic_rx(dst, skb, src);
 
 	if (likely(ring)) {
-		if (unlikely(!vnic_ring_append(ring, skb))) {
-			vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_RING,
+		unsigned int refusal = vnic_ring_append(ring, skb);
+
+		if (unlikely(refusal)) {
+			vnic_skb_refuse(skb, dst, tx, rx, refusal,
 					SKB_DROP_REASON_FULL_RING);
 			return NET_XMIT_DROP;
 		}
@@ -180,9 +182,10 @@ static noinline bool vnic_skb_queue(struct sk_buff *skb, bool wire,
 	unsigned int len = skb->len + ETH_HLEN;
 	bool idle = READ_ONCE(ring->delivered) ==
 		    (u32)atomic64_read(&ring->appended);
+	unsigned int refusal = vnic_ring_append(ring, skb);
 
-	if (unlikely(!vnic_ring_append(ring, skb))) {
-		vnic_skb_drop(skb, skb->dev, rx, VNIC_RX_DROP_RING,
+	if (unlikely(refusal)) {
+		vnic_skb_drop(skb, skb->dev, rx, refusal,
 			      SKB_DROP_REASON_FULL_RING);
 		return false;
 	}

@@ -13,6 +13,8 @@ mod flow;
 mod mtu;
 mod permission;
 mod pool;
+mod rate;
+mod share;
 mod sort;
 mod table;
 mod vlan;
