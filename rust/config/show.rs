@@ -359,7 +359,7 @@ pub(super) fn flow(
 }
 
 /// The attributes that carry a VNIC's counters.
-const STATS: [(u32, Counter); 23] = [
+const STATS: [(u32, Counter); 28] = [
     (uapi::VNIC_A_STATS_RX_PACKETS, Counter::RxPackets),
     (uapi::VNIC_A_STATS_RX_BYTES, Counter::RxBytes),
     (uapi::VNIC_A_STATS_RX_LOCAL, Counter::RxLocal),
@@ -383,6 +383,11 @@ const STATS: [(u32, Counter); 23] = [
     (uapi::VNIC_A_STATS_RX_DROP_RING, Counter::RxDropRing),
     (uapi::VNIC_A_STATS_RX_DROP_POOL, Counter::RxDropPool),
     (uapi::VNIC_A_STATS_RX_PARKED, Counter::RxParked),
+    (uapi::VNIC_A_STATS_RX_WAITED, Counter::RxWaited),
+    (uapi::VNIC_A_STATS_RX_DROP_LIMIT, Counter::RxDropLimit),
+    (uapi::VNIC_A_STATS_TX_WAITED, Counter::TxWaited),
+    (uapi::VNIC_A_STATS_TX_DROP_LIMIT, Counter::TxDropLimit),
+    (uapi::VNIC_A_STATS_TX_DROP_DOWN, Counter::TxDropDown),
 ];
 
 /// Tells what a VNIC counted.

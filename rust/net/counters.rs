@@ -70,6 +70,16 @@ counters! {
     RxDropPool = vnic_counter_VNIC_RX_DROP_POOL, "rx_drop_pool";
     /// Times that a ring was parked.
     RxParked = vnic_counter_VNIC_RX_PARKED, "rx_parked";
+    /// Packets that a limit let wait.
+    RxWaited = vnic_counter_VNIC_RX_WAITED, "rx_waited";
+    /// A limit would have let them wait for too long.
+    RxDropLimit = vnic_counter_VNIC_RX_DROP_LIMIT, "rx_drop_limit";
+    /// Packets that a limit let wait.
+    TxWaited = vnic_counter_VNIC_TX_WAITED, "tx_waited";
+    /// A limit would have let them wait for too long.
+    TxDropLimit = vnic_counter_VNIC_TX_DROP_LIMIT, "tx_drop_limit";
+    /// The VNIC went down while they waited.
+    TxDropDown = vnic_counter_VNIC_TX_DROP_DOWN, "tx_drop_down";
     /// No complete Ethernet header.
     TxDropShort = vnic_counter_VNIC_TX_DROP_SHORT, "tx_drop_short";
     /// No such address, and no wire.
@@ -85,23 +95,26 @@ counters! {
 }
 
 /// Why packets were not received.
-pub(crate) const RX_DROPS: [Counter; 6] = [
+pub(crate) const RX_DROPS: [Counter; 7] = [
     Counter::RxDropDown,
     Counter::RxDropTooLong,
     Counter::RxDropRing,
     Counter::RxDropBacklog,
     Counter::RxDropNoMemory,
     Counter::RxDropPool,
+    Counter::RxDropLimit,
 ];
 
 /// Why packets were not sent.
-pub(crate) const TX_DROPS: [Counter; 6] = [
+pub(crate) const TX_DROPS: [Counter; 8] = [
     Counter::TxDropShort,
     Counter::TxDropMiss,
     Counter::TxDropUplink,
     Counter::TxDropFanout,
     Counter::TxDropNoMemory,
     Counter::TxDropRefused,
+    Counter::TxDropLimit,
+    Counter::TxDropDown,
 ];
 
 /// The counters of one VNIC, summed over the CPUs.

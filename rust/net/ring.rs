@@ -14,6 +14,7 @@ use crate::{
         netdev::NetDev,
         rcu::Rcu,
         rtnl::Rtnl,
+        shaper::Shaper,
         skb::{
             Segments,
             Skb, //
@@ -87,6 +88,10 @@ impl Gates {
 /// Gives a gate up to a ring.
 fn gate_into_raw(gate: Option<KBox<Gate>>) -> *mut c_void {
     gate.map_or(ptr::null_mut(), |gate| KBox::into_raw(gate).cast())
+}
+
+fn shaper_into_raw(shaper: Option<&Shaper>) -> *mut bindings::vnic_shaper {
+    shaper.map_or(ptr::null_mut(), Shaper::as_ptr)
 }
 
 /// Gets a gate back from a ring.
@@ -197,10 +202,11 @@ impl Rings {
         dev: &NetDev,
         bounds: Bounds,
         gates: Gates,
+        shaper: Option<&Shaper>,
         rtnl: Rtnl<'_>,
     ) -> Result {
         let count = u16::try_from(dev.rx_queues(rtnl))?;
-        self.publish(dev, NewRings::new(count, rtnl)?, bounds, gates, rtnl);
+        self.publish(dev, NewRings::new(count, rtnl)?, bounds, gates, shaper);
         Ok(())
     }
 
@@ -212,6 +218,7 @@ impl Rings {
         count: u16,
         bounds: Bounds,
         gates: Gates,
+        shaper: Option<&Shaper>,
         rtnl: Rtnl<'_>,
     ) -> Result<u32> {
         let new = NewRings::new(count, rtnl)?;
@@ -221,7 +228,7 @@ impl Rings {
             dev.use_queues(count, rtnl)?;
         }
         let dropped = self.close(dev, rtnl);
-        self.publish(dev, new, bounds, gates, rtnl);
+        self.publish(dev, new, bounds, gates, shaper);
         if count < before {
             // Fewer never fails.
             let _ = dev.use_queues(count, rtnl);
@@ -235,7 +242,7 @@ impl Rings {
         new: NewRings,
         bounds: Bounds,
         mut gates: Gates,
-        _rtnl: Rtnl<'_>,
+        shaper: Option<&Shaper>,
     ) {
         let (first, count) = (new.first, new.count);
         mem::forget(new);
@@ -245,8 +252,15 @@ impl Rings {
             let ring = unsafe { first.add(index) };
             set_bounds(ring, bounds);
             // SAFETY: A ring that nobody polls, on a device that has as many queues; `close` undoes it
-            // before the device goes.
-            unsafe { bindings::vnic_ring_open(dev.as_ptr(), ring, gate_into_raw(gate)) };
+            // before the device goes. The shaper outlives its place on the rings.
+            unsafe {
+                bindings::vnic_ring_open(
+                    dev.as_ptr(),
+                    ring,
+                    gate_into_raw(gate),
+                    shaper_into_raw(shaper),
+                )
+            };
         }
         // INVARIANT: `count` opened rings; there were none before.
         self.0.store(first, Ordering::Release);
@@ -301,6 +315,15 @@ impl Rings {
             *place = unsafe { gate_from_raw(bindings::vnic_ring_set_gate(ring, gate)) };
         }
         gates
+    }
+
+    /// Has `shaper` say when what is put on the rings goes on; without one it goes on at once, as what waits
+    /// does in any case. Sleeps. One that was there before may be used for a grace period.
+    pub(crate) fn set_shaper(&self, shaper: Option<&Shaper>, rtnl: Rtnl<'_>) {
+        for ring in self.all(rtnl) {
+            // SAFETY: An opened ring; a shaper is freed a grace period after it was taken off the rings.
+            unsafe { bindings::vnic_ring_set_shaper(ring, shaper_into_raw(shaper)) };
+        }
     }
 
     /// Calls `f` with the index of each ring that dropped at least `threshold` packets for want of room,

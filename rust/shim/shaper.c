@@ -249,7 +249,7 @@ out:
 	if (offer == VNIC_OFFER_DROPPED)
 		vnic_skb_drop(skb, skb->dev, shaper->counters,
 			      vnic_shaper_dropped(shaper),
-			      SKB_DROP_REASON_QDISC_OVERLIMIT);
+			      SKB_DROP_REASON_QDISC_DROP);
 	else if (offer == VNIC_OFFER_WAITS)
 		this_cpu_inc(shaper->counters->value[vnic_shaper_waited(shaper)]);
 	return offer;

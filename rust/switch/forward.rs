@@ -30,6 +30,7 @@ use crate::{
             RxHandler,
             Verdict, //
         },
+        shaper::Offer,
         skb::{
             Reason,
             Refusal,
@@ -166,20 +167,28 @@ impl Switch {
     #[inline(always)]
     pub(crate) fn transmit(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         if !vnic.data().flows().is_none() {
-            return self.transmit_by_flow(vnic, skb, rcu);
+            return self.transmit_limited(vnic, skb, rcu);
         }
         self.transmit_any(vnic, skb, rcu)
     }
 
-    /// The frame is counted where it belongs, too.
+    /// As [`Switch::transmit`], where there may be flows, in which the frame is counted, and limits, which may let
+    /// it wait or drop it.
     #[inline(never)]
-    fn transmit_by_flow(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
-        vnic.data().flows().sent(&skb, rcu);
-        self.transmit_any(vnic, skb, rcu)
+    pub(crate) fn transmit_limited(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+        if !vnic.data().flows().is_none() {
+            vnic.data().flows().sent(&skb, rcu);
+        }
+        match vnic.data().offer_tx(skb, rcu) {
+            Offer::Pass(skb) => self.transmit_any(vnic, skb, rcu),
+            Offer::Waits => Tx::DONE,
+            Offer::Dropped => Tx::DROPPED,
+        }
     }
 
+    /// What comes after flows and limits.
     #[inline(always)]
-    fn transmit_any(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    pub(crate) fn transmit_any(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         match skb.linear_destination(vnic.data().vlan()) {
             Some(key) if !key.is_group() && self.taps.is_empty() => {
                 self.transmit_unicast(vnic, skb, key, rcu)

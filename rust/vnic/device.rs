@@ -36,6 +36,7 @@ use crate::{
         skb::Skb,
     },
 };
+use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 
 #[vtable]
@@ -65,6 +66,7 @@ impl Operations for Vnic {
     fn open(dev: &Dev<Self>, rtnl: Rtnl<'_>) -> Result {
         let data = dev.data();
         data.counters.allocate(rtnl)?;
+        data.open_shaping(rtnl);
         data.open_rings(dev, rtnl)?;
         let hw = data.ring_settings(rtnl).hw;
         Self::grant_queue(dev, hw, &mut Extack::none(), rtnl)
@@ -72,6 +74,7 @@ impl Operations for Vnic {
             .inspect_err(|_| {
                 data.give_queue_back(rtnl);
                 data.close_rings(dev, rtnl);
+                data.close_shaping(rtnl);
             })
     }
 
@@ -79,13 +82,14 @@ impl Operations for Vnic {
         dev.data().close_filters(dev, rtnl);
         dev.data().give_queue_back(rtnl);
         dev.data().close_rings(dev, rtnl);
+        dev.data().close_shaping(rtnl);
     }
 
     #[inline(always)]
     fn start_xmit(dev: &Dev<Self>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         let data = dev.data();
-        if data.netpoll.was_used() {
-            return Self::xmit_with_netpoll(dev, skb, rcu);
+        if data.detour.load(Ordering::Relaxed) {
+            return Self::xmit_special(dev, skb, rcu);
         }
         data.switch.transmit(dev, skb, rcu)
     }
@@ -182,7 +186,9 @@ impl Operations for Vnic {
         if dev.data().switch.is_stub() {
             return Err(net::eopnotsupp());
         }
-        dev.data().netpoll.attach(dev.data().lower(), rtnl)
+        dev.data().netpoll.attach(dev.data().lower(), rtnl)?;
+        dev.data().follow_detour(rtnl);
+        Ok(())
     }
 
     fn netpoll_cleanup(dev: &Dev<Self>, rtnl: Rtnl<'_>) {
@@ -191,12 +197,13 @@ impl Operations for Vnic {
 }
 
 impl Vnic {
-    /// Sends on a device that netpoll uses, too. Apart, so that the usual way stays short.
+    /// Sends on a device that has a limit, or that netpoll uses, too, whose packets no limit concerns. Apart,
+    /// so that the usual way stays short.
     #[inline(never)]
-    fn xmit_with_netpoll(dev: &Dev<Self>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    fn xmit_special(dev: &Dev<Self>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         let data = dev.data();
-        if !dev.in_netpoll() {
-            return data.switch.transmit(dev, skb, rcu);
+        if !data.netpoll.was_used() || !dev.in_netpoll() {
+            return data.switch.transmit_limited(dev, skb, rcu);
         }
         let skb = match data.vid {
             0 => Some(skb),

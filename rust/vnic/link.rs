@@ -3,6 +3,7 @@
 //! A VNIC as a kind of link: creation, change, description.
 
 use super::{
+    shaping::Shaping,
     HwRings,
     Kinds,
     Limits,
@@ -170,6 +171,8 @@ impl LinkOps for Vnic {
             counters: Counters::new(),
             rings: Rings::new(),
             flows: Flows::new(),
+            detour: AtomicBool::new(false),
+            shaping: Shaping::new(),
             vlan: KeyVlan::new(vid),
             vid,
             wide: AtomicBool::new(false),

@@ -108,6 +108,8 @@ pub(crate) struct Vnic {
     counters: Counters,
     rings: Rings,
     flows: Flows,
+    /// Whether what it sends goes another than the usual way.
+    detour: AtomicBool,
     vlan: KeyVlan,
     /// 0: a trunk.
     vid: u16,
@@ -121,6 +123,8 @@ pub(crate) struct Vnic {
     ring_settings: RtnlCell<RingSettings>,
     /// What is set of its limits.
     limits: RtnlCell<Limits>,
+    /// These as packets meet them.
+    shaping: shaping::Shaping,
     /// The queue of the NIC that is its own.
     grant: RtnlCell<Option<hw::Grant>>,
     /// Where its packets are stored; what waits on its rings does so in the shares of the pool.

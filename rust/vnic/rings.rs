@@ -164,10 +164,10 @@ impl RingSettings {
     }
 
     /// What follows from it, and from the pool.
-    fn bounds(self, merge: bool, pool: Option<&Pool>) -> Bounds {
+    fn bounds(self, merge: bool, pool: Option<&Pool>, limited: bool) -> Bounds {
         let (credit, credit_busy) = match self.poll {
-            // What is stored is stored by the ring.
-            _ if pool.is_some() => (0, 0),
+            // What is stored is stored by the ring, and what waits waits there.
+            _ if pool.is_some() || limited => (0, 0),
             Poll::Auto => (CREDIT, CREDIT_BUSY),
             Poll::Inline => (u32::MAX, u32::MAX),
             Poll::Ring => (0, 0),
@@ -195,7 +195,7 @@ impl Vnic {
         let merged_below = self.switch.is_stub() || self.lower().features() & GRO != 0;
         let pool = self.pool(rtnl);
         self.ring_settings(rtnl)
-            .bounds(!merged_below, pool.as_deref())
+            .bounds(!merged_below, pool.as_deref(), self.limits_rx(rtnl))
     }
 
     /// What the lower device merges may have changed.
@@ -256,7 +256,14 @@ impl Vnic {
             let gates = data.admit_rings(count.into(), extack, rtnl)?;
             let dropped = data
                 .rings
-                .reopen(dev, count, data.bounds(rtnl), gates, rtnl)
+                .reopen(
+                    dev,
+                    count,
+                    data.bounds(rtnl),
+                    gates,
+                    data.rx_shaper(rtnl),
+                    rtnl,
+                )
                 .inspect_err(|_| data.dismiss_rings(count.into(), rtnl))?;
             data.dismiss_rings(before, rtnl);
             data.counters.add(Counter::RxDropDown, dropped.into());
@@ -273,7 +280,7 @@ impl Vnic {
         let count = dev.rx_queues(rtnl);
         let gates = self.admit_rings(count, &mut Extack::none(), rtnl)?;
         self.rings
-            .open(dev, self.bounds(rtnl), gates, rtnl)
+            .open(dev, self.bounds(rtnl), gates, self.rx_shaper(rtnl), rtnl)
             .inspect_err(|_| self.dismiss_rings(count, rtnl))
     }
 

@@ -301,7 +301,7 @@ pub mod stats {
     /// The counters, from the first attribute that is one.
     pub const FIRST: u16 = 3;
     /// Their names, in the order of their attributes.
-    pub const NAMES: [&str; 23] = [
+    pub const NAMES: [&str; 28] = [
         "rx_packets",
         "rx_bytes",
         "rx_local",
@@ -325,6 +325,11 @@ pub mod stats {
         "rx_drop_ring",
         "rx_drop_pool",
         "rx_parked",
+        "rx_waited",
+        "rx_drop_limit",
+        "tx_waited",
+        "tx_drop_limit",
+        "tx_drop_down",
     ];
 }
 

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Shapers: packets wait in them until their time has come.
+//!
+//! ```text
+//! new (closed) ─open─► open ─close─► closed ─open─► …
+//!                       │
+//!                       └─drain─► empty: all pass ─► dropped
+//! ```
+//!
+//! What packets do with one is in C (`rust/shim/shaper.c`).
+
+use crate::{
+    logic::rate::Meter,
+    net::{
+        counters::Counters,
+        rcu::Rcu,
+        rtnl::Rtnl,
+        skb::Skb, //
+    },
+    vnic::Vnic,
+};
+use core::{
+    mem,
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+use vnic_bindings as bindings;
+
+const _: () = assert!(mem::size_of::<Meter>() == mem::size_of::<bindings::vnic_meter>());
+const _: () = assert!(mem::align_of::<Meter>() == mem::align_of::<bindings::vnic_meter>());
+
+/// # Safety
+///
+/// `meter` must be one, to which the caller has the only access; zeroes are one.
+#[no_mangle]
+unsafe extern "C" fn vnic_meter_set(
+    meter: *mut bindings::vnic_meter,
+    bits: u64,
+    packets: u32,
+    delay: u64,
+    now: u64,
+) {
+    // SAFETY: By the safety requirements; of the same size and alignment, and plain integers.
+    unsafe { *meter.cast::<Meter>() = Meter::new(bits, packets, delay, now) };
+}
+
+/// # Safety
+///
+/// As for [`vnic_meter_set`].
+#[no_mangle]
+unsafe extern "C" fn vnic_meter_admit(
+    meter: *mut bindings::vnic_meter,
+    now: u64,
+    bytes: u32,
+    packets: u32,
+) -> u64 {
+    // SAFETY: As above.
+    let meter = unsafe { &mut *meter.cast::<Meter>() };
+    // `VNIC_NEVER`.
+    meter.admit(now, bytes, packets).unwrap_or(u64::MAX)
+}
+
+/// # Safety
+///
+/// As for [`vnic_meter_set`], but others may read it.
+#[no_mangle]
+unsafe extern "C" fn vnic_meter_ready(meter: *const bindings::vnic_meter, now: u64) -> u64 {
+    // SAFETY: As above.
+    unsafe { &*meter.cast::<Meter>() }.ready(now)
+}
+
+/// What a packet waits for, and where it goes on from there (`enum vnic_stage`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Stage {
+    /// Received by a VNIC. Such a shaper only says when; packets wait on the rings.
+    Rx = bindings::vnic_stage_VNIC_STAGE_RX,
+    /// Sent by a VNIC: to the switch.
+    Tx = bindings::vnic_stage_VNIC_STAGE_TX,
+}
+
+/// # Safety
+///
+/// The packet is consumed; BH is off, under RCU.
+#[no_mangle]
+unsafe extern "C" fn vnic_shaped(stage: bindings::vnic_stage, skb: *mut bindings::sk_buff) {
+    // SAFETY: By the safety requirements.
+    let (skb, rcu) = unsafe { (Skb::from_raw(NonNull::new_unchecked(skb)), Rcu::assume()) };
+    if stage == Stage::Tx as u32 {
+        Vnic::go_on(skb, rcu);
+    }
+}
+
+/// What became of a packet that was offered to a shaper.
+pub(crate) enum Offer {
+    /// It goes on now, before anything else is done.
+    Pass(Skb),
+    /// It waits.
+    Waits,
+    /// It was dropped, and counted.
+    Dropped,
+}
+
+/// A shaper.
+#[repr(transparent)]
+pub(crate) struct Shaper(Opaque<bindings::vnic_shaper>);
+
+// SAFETY: It has a lock.
+unsafe impl Sync for Shaper {}
+
+impl Shaper {
+    /// The C shaper.
+    pub(super) fn as_ptr(&self) -> *mut bindings::vnic_shaper {
+        self.0.get()
+    }
+
+    /// Sets bits and packets a second, 0 for no limit, and how long packets wait at most, in ns. What waits in
+    /// it waits anew, or is dropped.
+    pub(crate) fn set(&self, bits: u64, packets: u32, delay: u64, _rtnl: Rtnl<'_>) {
+        // SAFETY: A live shaper, in process context.
+        unsafe { bindings::vnic_shaper_set(self.as_ptr(), bits, packets, delay) };
+    }
+
+    /// Lets packets in, which `counters` count: those live as long as packets find the shaper.
+    pub(crate) fn open(&self, counters: &Counters, _rtnl: Rtnl<'_>) {
+        // SAFETY: As above.
+        unsafe { bindings::vnic_shaper_open(self.as_ptr(), counters.as_ptr()) };
+    }
+
+    /// Drops what waits and what comes. Nothing comes out of it any more when this returns.
+    pub(crate) fn close(&self, _rtnl: Rtnl<'_>) {
+        // SAFETY: As above.
+        unsafe { bindings::vnic_shaper_close(self.as_ptr()) };
+    }
+
+    /// Lets all go on that waits, in order, and then everything. Sleeps.
+    fn drain(&self, _rtnl: Rtnl<'_>) {
+        // SAFETY: As above.
+        unsafe { bindings::vnic_shaper_drain(self.as_ptr()) };
+    }
+
+    /// Asks whether a packet may go on. Not for [`Stage::Rx`].
+    pub(crate) fn offer(&self, skb: Skb, _rcu: Rcu<'_>) -> Offer {
+        let skb = skb.into_raw();
+        // SAFETY: A packet that is consumed, unless it passes.
+        match unsafe { bindings::vnic_shaper_offer(self.as_ptr(), skb) } {
+            bindings::vnic_offer_VNIC_OFFER_PASS => {
+                // SAFETY: It is still ours; not null.
+                Offer::Pass(unsafe { Skb::from_raw(NonNull::new_unchecked(skb)) })
+            }
+            bindings::vnic_offer_VNIC_OFFER_WAITS => Offer::Waits,
+            _ => Offer::Dropped,
+        }
+    }
+}
+
+/// A shaper that somebody owns.
+///
+/// # Invariants
+///
+/// From `vnic_shaper_alloc()`; closed or drained before it is dropped, and freed a grace period after.
+pub(crate) struct OwnedShaper(NonNull<bindings::vnic_shaper>);
+
+// SAFETY: It belongs to no task.
+unsafe impl Send for OwnedShaper {}
+
+impl OwnedShaper {
+    /// A closed one without limits.
+    pub(crate) fn new(stage: Stage, _rtnl: Rtnl<'_>) -> Result<Self> {
+        // SAFETY: RTNL is held, so this is process context.
+        let shaper = unsafe { bindings::vnic_shaper_alloc(stage as bindings::vnic_stage) };
+        // INVARIANT: From there, and closed.
+        Ok(Self(NonNull::new(shaper).ok_or(ENOMEM)?))
+    }
+}
+
+impl Deref for OwnedShaper {
+    type Target = Shaper;
+
+    fn deref(&self) -> &Shaper {
+        // SAFETY: By the type invariant; transparent over the C type.
+        unsafe { self.0.cast::<Shaper>().as_ref() }
+    }
+}
+
+impl Drop for OwnedShaper {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; whoever found it is waited for.
+        unsafe { bindings::vnic_shaper_free(self.0.as_ptr()) };
+    }
+}
+
+/// A place for a shaper, where packets find it.
+///
+/// # Invariants
+///
+/// The pointer is null or that of an [`OwnedShaper`] which the place owns.
+pub(crate) struct Place(AtomicPtr<bindings::vnic_shaper>);
+
+impl Place {
+    /// Without one.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: Null.
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// The shaper, for packets.
+    #[inline(always)]
+    pub(crate) fn get<'a>(&'a self, _rcu: Rcu<'a>) -> Option<&'a Shaper> {
+        let shaper = self.0.load(Ordering::Acquire).cast::<Shaper>();
+        // SAFETY: By the type invariant, and it is freed a grace period after it left the place.
+        unsafe { shaper.as_ref() }
+    }
+
+    /// The shaper, for who makes changes. It stays as long as it is not removed.
+    pub(crate) fn get_locked(&self, _rtnl: Rtnl<'_>) -> Option<&Shaper> {
+        let shaper = self.0.load(Ordering::Relaxed).cast::<Shaper>();
+        // SAFETY: By the type invariant; `remove` needs RTNL, too. No caller removes it while he uses it.
+        unsafe { shaper.as_ref() }
+    }
+
+    /// Puts one in. There is none yet.
+    pub(crate) fn put(&self, shaper: OwnedShaper, _rtnl: Rtnl<'_>) {
+        // INVARIANT: It is given up to the place.
+        self.0.store(shaper.0.as_ptr(), Ordering::Release);
+        mem::forget(shaper);
+    }
+
+    /// Takes out what is there, after it was drained. Packets keep their order. Sleeps.
+    pub(crate) fn remove(&self, rtnl: Rtnl<'_>) {
+        if let Some(shaper) = self.get_locked(rtnl) {
+            shaper.drain(rtnl);
+        }
+        self.clear();
+    }
+
+    fn clear(&self) {
+        // INVARIANT: Null.
+        let shaper = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
+        // By the type invariant it was owned by the place.
+        drop(NonNull::new(shaper).map(OwnedShaper));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Whoever drops it has closed the shaper.
+        self.clear();
+    }
+}
