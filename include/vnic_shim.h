@@ -16,6 +16,7 @@
 struct netlink_ext_ack;
 struct netpoll;
 struct vnic_ring;
+struct vnic_sched;
 struct vnic_shaper;
 
 /*
@@ -180,6 +181,7 @@ enum vnic_stage {
 	VNIC_STAGE_FLOW_RX,	/* a flow's, received: to the VNIC's rings */
 	VNIC_STAGE_FLOW_TX,	/* a flow's, sent: to the VNIC's shaper */
 	VNIC_STAGE_WIRE,	/* on its way to the wire: to the lower device */
+	VNIC_STAGE_WIRE_COUNTED,	/* the same, but it was counted already */
 };
 
 /*
@@ -205,6 +207,51 @@ void vnic_shaper_close(struct vnic_shaper *shaper);
 void vnic_shaper_drain(struct vnic_shaper *shaper);
 enum vnic_offer vnic_shaper_offer(struct vnic_shaper *shaper,
 				  struct sk_buff *skb);
+
+/* sched.c: what VNICs send to the wire of a link together. */
+
+/* How many priorities there are. */
+#define VNIC_PRIORITIES 3
+
+/* In Rust: tags of rust/logic/share.rs. Any context. */
+u64 vnic_share_start(u64 virtual_time, u64 finish);
+u64 vnic_share_finish(u64 start, u32 bytes, u16 share);
+bool vnic_share_before(u64 a, u64 b);
+
+/* A list of packets, chained by their next. */
+struct vnic_packets {
+	struct sk_buff *first;
+	struct sk_buff *last;
+	u32 bytes;		/* of memory */
+};
+
+/* The packets of one VNIC. Guarded by the scheduler's lock, or RTNL without. */
+struct vnic_class {
+	struct rb_node node;
+	struct vnic_packets queue;
+	u64 start;		/* tag of the first packet */
+	u64 finish;		/* tag of the last that went */
+	u64 delay;		/* how long they wait, in ns */
+	u16 share;
+	u8 priority;
+	bool waits;		/* whether it is in the tree of its priority */
+	bool closed;		/* the VNIC is down */
+	struct vnic_counters __percpu *counters;
+};
+
+void vnic_class_init(struct vnic_class *class);
+void vnic_class_set(struct vnic_sched *sched, struct vnic_class *class,
+		    u16 share, u8 priority, u64 delay);
+void vnic_class_open(struct vnic_sched *sched, struct vnic_class *class,
+		     struct vnic_counters __percpu *counters);
+void vnic_class_close(struct vnic_sched *sched, struct vnic_class *class);
+struct vnic_sched *vnic_sched_alloc(void);
+void vnic_sched_free(struct vnic_sched *sched);
+void vnic_sched_set(struct vnic_sched *sched, u64 bits);
+void vnic_sched_drain(struct vnic_sched *sched);
+enum vnic_offer vnic_sched_offer(struct vnic_sched *sched,
+				 struct vnic_class *class, struct sk_buff *skb,
+				 enum vnic_stage stage);
 
 /* steer.c: receive queues of a NIC for one address. */
 bool vnic_steer_possible(const struct net_device *dev);

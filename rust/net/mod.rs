@@ -28,6 +28,7 @@ pub(crate) mod ring;
 pub(crate) mod rtnl;
 pub(crate) mod rtnl_link;
 pub(crate) mod rx_handler;
+pub(crate) mod sched;
 pub(crate) mod shaper;
 pub(crate) mod skb;
 pub(crate) mod stat_ops;

@@ -89,6 +89,18 @@ pub(crate) enum Stage {
     Rx = bindings::vnic_stage_VNIC_STAGE_RX,
     /// Sent by a VNIC: to the switch.
     Tx = bindings::vnic_stage_VNIC_STAGE_TX,
+    /// On its way to the wire: to the lower device.
+    Wire = bindings::vnic_stage_VNIC_STAGE_WIRE,
+    /// The same, but it was counted already.
+    WireCounted = bindings::vnic_stage_VNIC_STAGE_WIRE_COUNTED,
+}
+
+impl Stage {
+    fn of(stage: bindings::vnic_stage) -> Option<Self> {
+        [Self::Rx, Self::Tx, Self::Wire, Self::WireCounted]
+            .into_iter()
+            .find(|known| *known as bindings::vnic_stage == stage)
+    }
 }
 
 /// # Safety
@@ -98,8 +110,8 @@ pub(crate) enum Stage {
 unsafe extern "C" fn vnic_shaped(stage: bindings::vnic_stage, skb: *mut bindings::sk_buff) {
     // SAFETY: By the safety requirements.
     let (skb, rcu) = unsafe { (Skb::from_raw(NonNull::new_unchecked(skb)), Rcu::assume()) };
-    if stage == Stage::Tx as u32 {
-        Vnic::go_on(skb, rcu);
+    if let Some(stage) = Stage::of(stage) {
+        Vnic::go_on(stage, skb, rcu);
     }
 }
 
@@ -111,6 +123,22 @@ pub(crate) enum Offer {
     Waits,
     /// It was dropped, and counted.
     Dropped,
+}
+
+impl Offer {
+    /// # Safety
+    ///
+    /// `skb` must be a packet that was offered, and be the caller's if it passes.
+    pub(super) unsafe fn of(offer: bindings::vnic_offer, skb: *mut bindings::sk_buff) -> Self {
+        match offer {
+            bindings::vnic_offer_VNIC_OFFER_PASS => {
+                // SAFETY: By the safety requirements; not null.
+                Self::Pass(unsafe { Skb::from_raw(NonNull::new_unchecked(skb)) })
+            }
+            bindings::vnic_offer_VNIC_OFFER_WAITS => Self::Waits,
+            _ => Self::Dropped,
+        }
+    }
 }
 
 /// A shaper.
@@ -145,118 +173,140 @@ impl Shaper {
         unsafe { bindings::vnic_shaper_close(self.as_ptr()) };
     }
 
-    /// Lets all go on that waits, in order, and then everything. Sleeps.
-    fn drain(&self, _rtnl: Rtnl<'_>) {
-        // SAFETY: As above.
-        unsafe { bindings::vnic_shaper_drain(self.as_ptr()) };
-    }
-
     /// Asks whether a packet may go on. Not for [`Stage::Rx`].
     pub(crate) fn offer(&self, skb: Skb, _rcu: Rcu<'_>) -> Offer {
         let skb = skb.into_raw();
         // SAFETY: A packet that is consumed, unless it passes.
-        match unsafe { bindings::vnic_shaper_offer(self.as_ptr(), skb) } {
-            bindings::vnic_offer_VNIC_OFFER_PASS => {
-                // SAFETY: It is still ours; not null.
-                Offer::Pass(unsafe { Skb::from_raw(NonNull::new_unchecked(skb)) })
-            }
-            bindings::vnic_offer_VNIC_OFFER_WAITS => Offer::Waits,
-            _ => Offer::Dropped,
-        }
+        let offer = unsafe { bindings::vnic_shaper_offer(self.as_ptr(), skb) };
+        // SAFETY: As that function says.
+        unsafe { Offer::of(offer, skb) }
     }
 }
 
-/// A shaper that somebody owns.
-///
-/// # Invariants
-///
-/// From `vnic_shaper_alloc()`; closed or drained before it is dropped, and freed a grace period after.
-pub(crate) struct OwnedShaper(NonNull<bindings::vnic_shaper>);
+impl Waiting for Shaper {
+    fn drain(&self, _rtnl: Rtnl<'_>) {
+        // SAFETY: A live shaper, in process context.
+        unsafe { bindings::vnic_shaper_drain(self.as_ptr()) };
+    }
 
-// SAFETY: It belongs to no task.
-unsafe impl Send for OwnedShaper {}
+    unsafe fn free(this: NonNull<Self>) {
+        // SAFETY: By the safety requirements.
+        unsafe { bindings::vnic_shaper_free(this.as_ptr().cast()) };
+    }
+}
 
-impl OwnedShaper {
+impl Owned<Shaper> {
     /// A closed one without limits.
     pub(crate) fn new(stage: Stage, _rtnl: Rtnl<'_>) -> Result<Self> {
         // SAFETY: RTNL is held, so this is process context.
         let shaper = unsafe { bindings::vnic_shaper_alloc(stage as bindings::vnic_stage) };
         // INVARIANT: From there, and closed.
-        Ok(Self(NonNull::new(shaper).ok_or(ENOMEM)?))
+        Ok(Self(NonNull::new(shaper.cast()).ok_or(ENOMEM)?))
     }
 }
 
-impl Deref for OwnedShaper {
-    type Target = Shaper;
+/// What packets wait in.
+pub(crate) trait Waiting {
+    /// Lets all go on that waits, in order, and then everything. Sleeps.
+    fn drain(&self, rtnl: Rtnl<'_>);
 
-    fn deref(&self) -> &Shaper {
-        // SAFETY: By the type invariant; transparent over the C type.
-        unsafe { self.0.cast::<Shaper>().as_ref() }
-    }
+    /// Frees it, a grace period later.
+    ///
+    /// # Safety
+    ///
+    /// It must be one that was allocated, in which nothing waits and will not, and that nobody finds any more.
+    unsafe fn free(this: NonNull<Self>);
 }
 
-impl Drop for OwnedShaper {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant; whoever found it is waited for.
-        unsafe { bindings::vnic_shaper_free(self.0.as_ptr()) };
-    }
-}
-
-/// A place for a shaper, where packets find it.
+/// One that somebody owns.
 ///
 /// # Invariants
 ///
-/// The pointer is null or that of an [`OwnedShaper`] which the place owns.
-pub(crate) struct Place(AtomicPtr<bindings::vnic_shaper>);
+/// It was allocated by the C side; nothing waits in it when this is dropped, as it is new, closed or drained.
+pub(crate) struct Owned<T: Waiting>(NonNull<T>);
 
-impl Place {
+// SAFETY: It belongs to no task.
+unsafe impl<T: Waiting + Sync> Send for Owned<T> {}
+
+impl<T: Waiting> Owned<T> {
+    /// # Safety
+    ///
+    /// It must be one that the C side allocated, in which nothing waits, and that nobody else owns.
+    pub(super) unsafe fn from_raw(owned: NonNull<T>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(owned)
+    }
+}
+
+impl<T: Waiting> Deref for Owned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: By the type invariant.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T: Waiting> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; whoever found it is waited for.
+        unsafe { T::free(self.0) };
+    }
+}
+
+/// A place for one, where packets find it.
+///
+/// # Invariants
+///
+/// The pointer is null or that of an [`Owned`] which the place owns.
+pub(crate) struct Place<T: Waiting>(AtomicPtr<T>);
+
+impl<T: Waiting> Place<T> {
     /// Without one.
     pub(crate) const fn new() -> Self {
         // INVARIANT: Null.
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// The shaper, for packets.
+    /// What is there, for packets.
     #[inline(always)]
-    pub(crate) fn get<'a>(&'a self, _rcu: Rcu<'a>) -> Option<&'a Shaper> {
-        let shaper = self.0.load(Ordering::Acquire).cast::<Shaper>();
+    pub(crate) fn get<'a>(&'a self, _rcu: Rcu<'a>) -> Option<&'a T> {
         // SAFETY: By the type invariant, and it is freed a grace period after it left the place.
-        unsafe { shaper.as_ref() }
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
-    /// The shaper, for who makes changes. It stays as long as it is not removed.
-    pub(crate) fn get_locked(&self, _rtnl: Rtnl<'_>) -> Option<&Shaper> {
-        let shaper = self.0.load(Ordering::Relaxed).cast::<Shaper>();
+    /// What is there, for who makes changes. It stays as long as it is not removed.
+    pub(crate) fn get_locked(&self, _rtnl: Rtnl<'_>) -> Option<&T> {
         // SAFETY: By the type invariant; `remove` needs RTNL, too. No caller removes it while he uses it.
-        unsafe { shaper.as_ref() }
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
     }
 
     /// Puts one in. There is none yet.
-    pub(crate) fn put(&self, shaper: OwnedShaper, _rtnl: Rtnl<'_>) {
+    pub(crate) fn put(&self, owned: Owned<T>, _rtnl: Rtnl<'_>) {
         // INVARIANT: It is given up to the place.
-        self.0.store(shaper.0.as_ptr(), Ordering::Release);
-        mem::forget(shaper);
+        self.0.store(owned.0.as_ptr(), Ordering::Release);
+        mem::forget(owned);
     }
 
     /// Takes out what is there, after it was drained. Packets keep their order. Sleeps.
     pub(crate) fn remove(&self, rtnl: Rtnl<'_>) {
-        if let Some(shaper) = self.get_locked(rtnl) {
-            shaper.drain(rtnl);
+        if let Some(there) = self.get_locked(rtnl) {
+            there.drain(rtnl);
         }
         self.clear();
     }
 
     fn clear(&self) {
         // INVARIANT: Null.
-        let shaper = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
+        let there = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
         // By the type invariant it was owned by the place.
-        drop(NonNull::new(shaper).map(OwnedShaper));
+        drop(NonNull::new(there).map(Owned));
     }
 }
 
-impl Drop for Place {
+impl<T: Waiting> Drop for Place<T> {
     fn drop(&mut self) {
-        // Whoever drops it has closed the shaper.
+        // Whoever drops it has seen to it that nothing waits.
         self.clear();
     }
 }

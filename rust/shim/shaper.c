@@ -155,15 +155,6 @@ static void vnic_shaper_arm(struct vnic_shaper *shaper, u64 now)
 		      HRTIMER_MODE_ABS_PINNED_SOFT);
 }
 
-/* Under the lock: takes all that waits. */
-static struct sk_buff *vnic_shaper_take(struct vnic_shaper *shaper)
-{
-	struct sk_buff *first = shaper->queue.first;
-
-	memset(&shaper->queue, 0, sizeof(shaper->queue));
-	return first;
-}
-
 /* Sends on what has its time, but at most a budget. */
 static void vnic_shaper_release(struct vnic_shaper *shaper)
 {
@@ -287,7 +278,7 @@ static struct sk_buff *vnic_shaper_renew(struct vnic_shaper *shaper, u64 now)
 {
 	struct sk_buff *skb, *next, *refused = NULL;
 
-	for (skb = vnic_shaper_take(shaper); skb; skb = next) {
+	for (skb = vnic_packets_take(&shaper->queue); skb; skb = next) {
 		u32 packets, bytes;
 		u64 departure;
 
@@ -369,7 +360,7 @@ void vnic_shaper_close(struct vnic_shaper *shaper)
 
 	spin_lock_bh(&shaper->lock);
 	shaper->state = VNIC_SHAPER_CLOSED;
-	first = vnic_shaper_take(shaper);
+	first = vnic_packets_take(&shaper->queue);
 	spin_unlock_bh(&shaper->lock);
 	hrtimer_cancel(&shaper->timer);
 	vnic_shaper_drop_all(shaper, first, vnic_shaper_purged(shaper));
@@ -412,7 +403,7 @@ void vnic_shaper_drain(struct vnic_shaper *shaper)
 		spin_lock(&shaper->lock);
 		/* Others may send as fast as we do. */
 		if (time_after(jiffies, end))
-			dropped = vnic_shaper_take(shaper);
+			dropped = vnic_packets_take(&shaper->queue);
 		drained = vnic_shaper_is_drained(shaper);
 		spin_unlock(&shaper->lock);
 		local_bh_enable();

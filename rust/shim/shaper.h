@@ -11,14 +11,8 @@
 #include <linux/hrtimer.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <net/dst.h>
 #include <vnic_shim.h>
-
-/* A list of packets, chained by their next. */
-struct vnic_packets {
-	struct sk_buff *first;
-	struct sk_buff *last;
-	u32 bytes;		/* of memory */
-};
 
 /* They have no more memory than that. */
 #define VNIC_PACKETS_BYTES (16U << 20)
@@ -51,6 +45,14 @@ static inline struct sk_buff *vnic_packets_pop(struct vnic_packets *list)
 	list->bytes -= skb->truesize;
 	skb_mark_not_on_list(skb);
 	return skb;
+}
+
+static inline struct sk_buff *vnic_packets_take(struct vnic_packets *list)
+{
+	struct sk_buff *first = list->first;
+
+	memset(list, 0, sizeof(*list));
+	return first;
 }
 
 /* What is noted in a packet that waits. */

@@ -1,14 +1,74 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What VNICs send to the wire together.
+//!
+//! With a limit, those of a higher priority go first, and of those with the same each gets as much of what is left as
+//! its share says. What the host itself sends is not concerned.
 
 use super::Switch;
-use crate::net::rtnl::Rtnl;
+use crate::{
+    net::{
+        counters::Counters,
+        netdev::Dev,
+        ops::Tx,
+        rcu::Rcu,
+        rtnl::Rtnl,
+        sched::Sched,
+        shaper::{
+            Offer,
+            Owned,
+            Stage, //
+        },
+        skb::Skb, //
+    },
+    vnic::Vnic,
+};
+use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 
 impl Switch {
     /// Has packets obey the limit that is set. A failure changes nothing.
-    pub(super) fn follow_maxbw(&self, _rtnl: Rtnl<'_>) -> Result {
+    pub(super) fn follow_maxbw(&self, rtnl: Rtnl<'_>) -> Result {
+        let bits = self.maxbw(rtnl);
+        match self.sched.get_locked(rtnl) {
+            Some(_) if bits == 0 => self.sched.remove(rtnl),
+            Some(sched) => sched.set(bits, rtnl),
+            None if bits == 0 => {}
+            None => {
+                let sched = Owned::new_sched(rtnl)?;
+                sched.set(bits, rtnl);
+                self.sched.put(sched, rtnl);
+            }
+        }
+        self.special
+            .store(self.is_stub() || bits != 0, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Who sends next, if that is limited.
+    pub(crate) fn sched(&self, rtnl: Rtnl<'_>) -> Option<&Sched> {
+        self.sched.get_locked(rtnl)
+    }
+
+    /// Sends a frame out, when it is its turn. `tx` is `None` if it was counted already.
+    pub(super) fn send_out(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        tx: Option<&Counters>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
+        let Some(sched) = self.sched.get(rcu) else {
+            return self.send_now(vnic, skb, tx, rcu);
+        };
+        let stage = match tx {
+            Some(_) => Stage::Wire,
+            None => Stage::WireCounted,
+        };
+        match sched.offer(vnic.data().class(), skb, stage, rcu) {
+            Offer::Pass(skb) => self.send_now(vnic, skb, tx, rcu),
+            Offer::Waits => Tx::DONE,
+            Offer::Dropped => Tx::DROPPED,
+        }
     }
 }

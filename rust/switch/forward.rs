@@ -284,15 +284,16 @@ impl Switch {
     #[inline(always)]
     fn transmit_to_wire(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         let data = vnic.data();
-        if self.stub || data.vid() != 0 {
-            return self.transmit_tagged(vnic, skb, rcu);
+        if self.special.load(Ordering::Relaxed) || data.vid() != 0 {
+            return self.transmit_otherwise(vnic, skb, rcu);
         }
         let hooked = self.hooked.load(Ordering::Relaxed);
         skb.uplink(&self.lower, vnic, Some(data.counters()), hooked, rcu)
     }
 
+    /// The same where that is more than to send it.
     #[inline(never)]
-    fn transmit_tagged(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    fn transmit_otherwise(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         let data = vnic.data();
         if self.stub {
             let count = Some((data.counters(), Counter::TxDropMiss));
@@ -303,7 +304,7 @@ impl Switch {
     }
 
     /// Sends a frame out, with the VNIC's tag. `tx` is `None` if it was counted already.
-    pub(super) fn send_out(
+    pub(crate) fn send_now(
         &self,
         vnic: &Dev<Vnic>,
         skb: Skb,

@@ -37,6 +37,8 @@ use crate::{
             RtnlCell, //
         },
         rx_handler,
+        sched::Sched,
+        shaper::Place,
         skb::SkbQueue,
         table::{
             DevMap,
@@ -87,6 +89,8 @@ pub(crate) struct Switch {
     lower: Lower,
     /// Whether there is no wire.
     stub: bool,
+    /// Whether frames for the wire go another than the usual way.
+    special: AtomicBool,
     /// Whether host and VNICs reach each other.
     host: AtomicBool,
     /// Whether an egress hook may see the frames that VNICs send.
@@ -112,6 +116,8 @@ pub(crate) struct Switch {
     host_address: RtnlCell<Option<MacAddr>>,
     /// Bits a second that the VNICs may send to the wire; 0: no limit.
     maxbw: RtnlCell<u64>,
+    /// Who sends next, if there is a limit.
+    sched: Place<Sched>,
     /// Its place among the attached, from when it was attached.
     number: RtnlCell<u64>,
     rx: RtnlCell<Option<rx_handler::Registration<Switch>>>,
@@ -129,7 +135,9 @@ impl Switch {
         Arc::pin_init(
             try_pin_init!(Self {
                 lower <- Lower::new(lower),
+                special: AtomicBool::new(stub),
                 stub,
+                sched: Place::new(),
                 host: AtomicBool::new(true),
                 hooked: AtomicBool::new(false),
                 addresses: DevMap::new(),

@@ -18,9 +18,10 @@ use crate::net::{
         Rtnl,
         RtnlCell, //
     },
+    sched::Class,
     shaper::{
         Offer,
-        OwnedShaper,
+        Owned,
         Place,
         Shaper,
         Stage, //
@@ -32,8 +33,10 @@ use kernel::prelude::*;
 
 /// The limits of a VNIC as packets meet them.
 pub(crate) struct Shaping {
-    rx: Place,
-    tx: Place,
+    rx: Place<Shaper>,
+    tx: Place<Shaper>,
+    /// What waits for its turn on the wire.
+    class: Class,
     /// What was made of which limits.
     made: RtnlCell<Limits>,
 }
@@ -44,6 +47,7 @@ impl Shaping {
         Self {
             rx: Place::new(),
             tx: Place::new(),
+            class: Class::new(),
             made: RtnlCell::new(Limits::DEFAULT),
         }
     }
@@ -51,13 +55,13 @@ impl Shaping {
 
 /// A shaper for what is to be limited and is not yet.
 fn needed(
-    place: &Place,
+    place: &Place<Shaper>,
     stage: Stage,
     rate: Rate,
     rtnl: Rtnl<'_>,
-) -> Result<Option<OwnedShaper>> {
+) -> Result<Option<Owned<Shaper>>> {
     match rate != Rate::NONE && place.get_locked(rtnl).is_none() {
-        true => OwnedShaper::new(stage, rtnl).map(Some),
+        true => Owned::new(stage, rtnl).map(Some),
         false => Ok(None),
     }
 }
@@ -82,10 +86,17 @@ impl Vnic {
         if (new.tx, new.delay) != (old.tx, old.delay) {
             self.limit_tx(&new, tx, rtnl);
         }
+        self.shaping.class.set(
+            self.switch.sched(rtnl),
+            new.share,
+            new.priority as u8,
+            nanoseconds(new.delay),
+            rtnl,
+        );
         Ok(())
     }
 
-    fn limit_rx(&self, limits: &Limits, new: Option<OwnedShaper>, rtnl: Rtnl<'_>) {
+    fn limit_rx(&self, limits: &Limits, new: Option<Owned<Shaper>>, rtnl: Rtnl<'_>) {
         let place = &self.shaping.rx;
         if let Some(shaper) = new {
             shaper.open(&self.counters, rtnl);
@@ -111,7 +122,7 @@ impl Vnic {
         self.rings.set_bounds(self.bounds(rtnl), rtnl);
     }
 
-    fn limit_tx(&self, limits: &Limits, new: Option<OwnedShaper>, rtnl: Rtnl<'_>) {
+    fn limit_tx(&self, limits: &Limits, new: Option<Owned<Shaper>>, rtnl: Rtnl<'_>) {
         let place = &self.shaping.tx;
         if limits.tx == Rate::NONE {
             place.remove(rtnl);
@@ -157,6 +168,8 @@ impl Vnic {
                 shaper.open(&self.counters, rtnl);
             }
         }
+        let sched = self.switch.sched(rtnl);
+        self.shaping.class.open(sched, &self.counters, rtnl);
     }
 
     /// The VNIC goes down: what waits to be sent is dropped. What was received is dropped with the rings.
@@ -164,6 +177,12 @@ impl Vnic {
         if let Some(shaper) = self.shaping.tx.get_locked(rtnl) {
             shaper.close(rtnl);
         }
+        self.shaping.class.close(self.switch.sched(rtnl), rtnl);
+    }
+
+    /// Its place among those who send to the wire.
+    pub(crate) fn class(&self) -> &Class {
+        &self.shaping.class
     }
 
     /// What is to be limited before it is sent.
@@ -175,12 +194,21 @@ impl Vnic {
         }
     }
 
-    /// A packet goes on that waited for being sent.
-    pub(crate) fn go_on(skb: Skb, rcu: Rcu<'_>) {
-        if let Some(vnic) = skb.dev(rcu).downcast::<Vnic>() {
-            // What becomes of it is counted; its sender does not wait for an answer.
-            let _ = vnic.data().switch.transmit_any(vnic, skb, rcu);
-        }
+    /// A packet goes on that waited.
+    pub(crate) fn go_on(stage: Stage, skb: Skb, rcu: Rcu<'_>) {
+        let Some(vnic) = skb.dev(rcu).downcast::<Vnic>() else {
+            return;
+        };
+        let data = vnic.data();
+        let (switch, tx) = (&data.switch, Some(&data.counters));
+        // What becomes of it is counted; its sender does not wait for an answer.
+        let _ = match stage {
+            Stage::Tx => switch.transmit_any(vnic, skb, rcu),
+            Stage::Wire => switch.send_now(vnic, skb, tx, rcu),
+            Stage::WireCounted => switch.send_now(vnic, skb, None, rcu),
+            // Such packets wait on rings.
+            Stage::Rx => return,
+        };
     }
 
     /// Says whether packets that are sent go the usual way.
