@@ -84,6 +84,12 @@ int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
 		   struct vnic_counters __percpu *tx,
 		   struct vnic_counters __percpu *rx,
 		   struct vnic_ring *ring);
+int vnic_skb_local_shaped(struct sk_buff *skb, struct net_device *src,
+			  struct net_device *dst,
+			  struct vnic_counters __percpu *tx,
+			  struct vnic_counters __percpu *rx,
+			  struct vnic_ring *ring, struct vnic_shaper *shaper,
+			  u64 note);
 void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
 		     struct vnic_counters __percpu *tx,
 		     struct vnic_counters __percpu *rx, unsigned int counter,
@@ -91,6 +97,12 @@ void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
 bool vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 		   struct vnic_counters __percpu *rx,
 		   struct vnic_ring *ring);
+void vnic_skb_wire_shaped(struct sk_buff *skb, struct net_device *dst,
+			  struct vnic_counters __percpu *rx,
+			  struct vnic_ring *ring, struct vnic_shaper *shaper,
+			  u64 note);
+void vnic_skb_enqueue(struct sk_buff *skb, struct vnic_counters __percpu *rx,
+		      struct vnic_ring *ring, u64 note);
 int vnic_skb_uplink(struct sk_buff *skb, struct net_device *lower,
 		    struct net_device *src, struct vnic_counters __percpu *tx,
 		    bool hooked);
@@ -99,8 +111,8 @@ bool vnic_skb_is_uplink(const struct sk_buff *skb,
 bool vnic_skb_is_raised(const struct sk_buff *skb);
 int vnic_skb_raise(struct sk_buff *skb, struct net_device *lower);
 int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
-		   struct vnic_counters __percpu *rx,
-		   struct vnic_ring *ring);
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring,
+		   struct vnic_shaper *shaper, u64 note);
 int vnic_skb_to_received(struct sk_buff *skb, struct net_device *dev);
 struct sk_buff *vnic_skb_vlan_push(struct sk_buff *skb, u16 vid);
 void vnic_skb_vlan_clear(struct sk_buff *skb);
@@ -185,10 +197,18 @@ enum vnic_stage {
 };
 
 /*
- * In Rust: a packet goes on, which is consumed. Its device is the VNIC.
- * Softirq, or BH off; under RCU.
+ * What is known of a frame that waits for VNIC_STAGE_FLOW_RX: the queue that
+ * says on which ring it goes, and these.
  */
-void vnic_shaped(enum vnic_stage stage, struct sk_buff *skb);
+#define VNIC_NOTE_QUEUE 0xffffULL
+#define VNIC_NOTE_LOCAL (1ULL << 16)	/* from this host */
+#define VNIC_NOTE_GROUP (1ULL << 17)	/* to a group */
+
+/*
+ * In Rust: a packet goes on, which is consumed. Its device is the VNIC; @note
+ * is what was noted when it was offered. Softirq, or BH off; under RCU.
+ */
+void vnic_shaped(enum vnic_stage stage, struct sk_buff *skb, u64 note);
 
 /* What became of a packet that was offered. */
 enum vnic_offer {
@@ -197,7 +217,10 @@ enum vnic_offer {
 	VNIC_OFFER_DROPPED,
 };
 
-struct vnic_shaper *vnic_shaper_alloc(enum vnic_stage stage);
+struct vnic_flow;
+
+struct vnic_shaper *vnic_shaper_alloc(enum vnic_stage stage,
+				      const struct vnic_flow *flow);
 void vnic_shaper_free(struct vnic_shaper *shaper);
 void vnic_shaper_set(struct vnic_shaper *shaper,
 		     u64 bits, u32 packets, u64 delay);
@@ -206,7 +229,7 @@ void vnic_shaper_open(struct vnic_shaper *shaper,
 void vnic_shaper_close(struct vnic_shaper *shaper);
 void vnic_shaper_drain(struct vnic_shaper *shaper);
 enum vnic_offer vnic_shaper_offer(struct vnic_shaper *shaper,
-				  struct sk_buff *skb);
+				  struct sk_buff *skb, u64 note);
 
 /* sched.c: what VNICs send to the wire of a link together. */
 
@@ -297,6 +320,7 @@ u32 vnic_chores(void);
 struct vnic_flow_stats {
 	u64 packets[2];
 	u64 bytes[2];
+	u64 drops[2];	/* by its limits */
 };
 
 /* What a flow, which is Rust's, begins with. */

@@ -352,6 +352,8 @@ pub(super) fn flow(
         (uapi::VNIC_A_FLOW_RX_BYTES, stats.rx_bytes),
         (uapi::VNIC_A_FLOW_TX_PACKETS, stats.tx_packets),
         (uapi::VNIC_A_FLOW_TX_BYTES, stats.tx_bytes),
+        (uapi::VNIC_A_FLOW_RX_DROPS, stats.rx_drops),
+        (uapi::VNIC_A_FLOW_TX_DROPS, stats.tx_drops),
     ] {
         message.put_uint(kind, value)?;
     }

@@ -23,6 +23,7 @@ use crate::{
         sort, //
     },
     net::{
+        counters::Counters,
         rcu::{
             NewArray,
             Plain,
@@ -33,13 +34,23 @@ use crate::{
             Rtnl,
             RtnlCell, //
         },
+        shaper::{
+            Owned,
+            Place,
+            Shaper,
+            Stage, //
+        },
         skb::Skb, //
     },
     vnic::Limits,
 };
 use core::{
     cmp::Reverse,
-    fmt, mem,
+    fmt,
+    mem::{
+        self,
+        ManuallyDrop, //
+    },
     num::NonZeroUsize,
     ops::Deref,
     ptr::{
@@ -157,6 +168,10 @@ pub(crate) struct FlowStats {
     pub(crate) tx_packets: u64,
     /// Bytes sent.
     pub(crate) tx_bytes: u64,
+    /// Packets that its limits kept from being received.
+    pub(crate) rx_drops: u64,
+    /// Packets that its limits kept from being sent.
+    pub(crate) tx_drops: u64,
 }
 
 /// One flow. What packets look at is in front.
@@ -170,6 +185,11 @@ pub(crate) struct Flow {
     spec: FlowSpec,
     mask: Key,
     limits: RtnlCell<Limits>,
+    /// Where received and sent packets meet the limits. Dropped with the [`OwnedFlow`].
+    rx: ManuallyDrop<Place<Shaper>>,
+    tx: ManuallyDrop<Place<Shaper>>,
+    /// The counters of the VNIC while it is up, else null.
+    counters: RtnlCell<*mut bindings::vnic_counters>,
 }
 
 // SAFETY: Nothing but the state changes, which is atomic, what is under RTNL, and counters, which are for each CPU.
@@ -221,8 +241,50 @@ impl Flow {
     }
 
     /// Has packets obey the limits that are set. A failure changes nothing.
-    fn follow_limits(&self, _rtnl: Rtnl<'_>) -> Result {
+    fn follow_limits(&self, rtnl: Rtnl<'_>) -> Result {
+        let limits = self.limits(rtnl);
+        let counters = self.counters.get(rtnl);
+        // SAFETY: RTNL is held; flow and shaper are freed at the same time.
+        let make = |stage| move || unsafe { Owned::new_of(stage, self.head.get()) };
+        let rx = self.rx.prepare(limits.rx, make(Stage::FlowRx), rtnl)?;
+        let tx = self.tx.prepare(limits.tx, make(Stage::FlowTx), rtnl)?;
+        let open = |shaper: &Shaper| {
+            if !counters.is_null() {
+                shaper.open_raw(counters, rtnl);
+            }
+        };
+        // Nothing fails from here on.
+        self.rx.follow(limits.rx, limits.delay, rx, open, rtnl);
+        self.tx.follow(limits.tx, limits.delay, tx, open, rtnl);
         Ok(())
+    }
+
+    /// What limits received packets.
+    pub(crate) fn rx_shaper<'a>(&'a self, rcu: Rcu<'a>) -> Option<&'a Shaper> {
+        self.rx.get(rcu)
+    }
+
+    /// What limits sent packets.
+    pub(crate) fn tx_shaper<'a>(&'a self, rcu: Rcu<'a>) -> Option<&'a Shaper> {
+        self.tx.get(rcu)
+    }
+
+    /// The VNIC goes up, with these counters, or down, with null: what waits is dropped.
+    fn set_up(&self, counters: *mut bindings::vnic_counters, rtnl: Rtnl<'_>) {
+        self.counters.set(counters, rtnl);
+        for shaper in [&self.rx, &self.tx].map(|place| place.get_locked(rtnl)) {
+            match shaper {
+                Some(shaper) if counters.is_null() => shaper.close(rtnl),
+                Some(shaper) => shaper.open_raw(counters, rtnl),
+                None => {}
+            }
+        }
+    }
+
+    /// Ends the limits: what waits goes on, before what comes.
+    fn unlimit(&self, rtnl: Rtnl<'_>) {
+        self.rx.remove(rtnl);
+        self.tx.remove(rtnl);
     }
 
     /// What it counted.
@@ -230,15 +292,19 @@ impl Flow {
         let mut sum = bindings::vnic_flow_stats {
             packets: [0; 2],
             bytes: [0; 2],
+            drops: [0; 2],
         };
         // SAFETY: A flow with counters, in process context, and room for the sums.
         unsafe { bindings::vnic_flow_sum(self.head.get(), &mut sum) };
         let ([rx_packets, tx_packets], [rx_bytes, tx_bytes]) = (sum.packets, sum.bytes);
+        let [rx_drops, tx_drops] = sum.drops;
         FlowStats {
             rx_packets,
             rx_bytes,
             tx_packets,
             tx_bytes,
+            rx_drops,
+            tx_drops,
         }
     }
 
@@ -272,6 +338,9 @@ impl OwnedFlow {
             spec: *spec,
             mask,
             limits: RtnlCell::new(spec.limits),
+            rx: ManuallyDrop::new(Place::new()),
+            tx: ManuallyDrop::new(Place::new()),
+            counters: RtnlCell::new(ptr::null_mut()),
         };
         let flow = KBox::new(flow, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: A flow without counters, in process context: whoever makes flows holds RTNL.
@@ -299,8 +368,13 @@ impl Deref for OwnedFlow {
 impl Drop for OwnedFlow {
     fn drop(&mut self) {
         const { assert!(mem::offset_of!(Flow, head) == 0 && !mem::needs_drop::<Flow>()) };
-        // SAFETY: By the type invariant; no new reader finds it, present ones are waited for.
-        unsafe { bindings::vnic_flow_free((*self.0.as_ptr()).head.get()) };
+        // SAFETY: By the type invariant; no new reader finds it, present ones are waited for. Those find no shaper
+        // in its places, or one that is freed with it.
+        unsafe {
+            ManuallyDrop::drop(&mut (*self.0.as_ptr()).rx);
+            ManuallyDrop::drop(&mut (*self.0.as_ptr()).tx);
+            bindings::vnic_flow_free((*self.0.as_ptr()).head.get());
+        }
     }
 }
 
@@ -548,7 +622,14 @@ pub(crate) struct Flows {
     published: RcuArray<Published>,
     secret: Secret,
     own: RtnlCell<Own>,
+    /// Those of the VNIC while it is up, else null.
+    counters: RtnlCell<*mut bindings::vnic_counters>,
 }
+
+// SAFETY: What is in it may be used by any task; a pointer that is under RTNL changes nothing of that.
+unsafe impl Sync for Flows {}
+// SAFETY: As above.
+unsafe impl Send for Flows {}
 
 impl Flows {
     /// None.
@@ -561,6 +642,7 @@ impl Flows {
             published: RcuArray::new(),
             secret: [0; 6].map(random),
             own: RtnlCell::new(Own::default()),
+            counters: RtnlCell::new(ptr::null_mut()),
         }
     }
 
@@ -596,17 +678,39 @@ impl Flows {
         Some(found)
     }
 
-    /// Counts a packet that the VNIC sends; it starts with its Ethernet header.
+    /// Counts a packet that the VNIC sends, which starts with its Ethernet header; its flow.
     #[inline(never)]
-    pub(crate) fn sent(&self, skb: &Skb, rcu: Rcu<'_>) {
-        self.of(skb, true, true, rcu);
+    pub(crate) fn sent<'a>(&'a self, skb: &Skb, rcu: Rcu<'a>) -> Option<&'a Flow> {
+        self.of(skb, true, true, rcu)
     }
 
-    /// Counts a packet for the VNIC, in received form or starting with its Ethernet header; the ring that
-    /// its flow wants.
+    /// Counts a packet for the VNIC, in received form or starting with its Ethernet header; its flow.
     #[inline(never)]
-    pub(crate) fn received(&self, skb: &Skb, framed: bool, rcu: Rcu<'_>) -> Option<u16> {
-        self.of(skb, framed, false, rcu)?.spec.ring
+    pub(crate) fn received<'a>(
+        &'a self,
+        skb: &Skb,
+        framed: bool,
+        rcu: Rcu<'a>,
+    ) -> Option<&'a Flow> {
+        self.of(skb, framed, false, rcu)
+    }
+
+    /// The VNIC goes up, with these counters.
+    pub(crate) fn open(&self, counters: &Counters, rtnl: Rtnl<'_>) {
+        self.set_up(counters.as_ptr(), rtnl);
+    }
+
+    /// The VNIC goes down: what waits for limits is dropped.
+    pub(crate) fn close(&self, rtnl: Rtnl<'_>) {
+        self.set_up(ptr::null_mut(), rtnl);
+    }
+
+    fn set_up(&self, counters: *mut bindings::vnic_counters, rtnl: Rtnl<'_>) {
+        self.counters.set(counters, rtnl);
+        self.all_after(0, rtnl, |flow| {
+            flow.set_up(counters, rtnl);
+            true
+        });
     }
 
     /// Makes a flow that no packet finds yet. A failure changes nothing.
@@ -633,6 +737,7 @@ impl Flows {
         let by_name = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let by_rank = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
         let flow = OwnedFlow::new(spec, (key, mask))?;
+        flow.counters.set(self.counters.get(rtnl), rtnl);
         flow.follow_limits(rtnl)?;
         let mut entered = own
             .make_table(&mask, rtnl)?
@@ -725,6 +830,7 @@ impl Flows {
         let Some(flow) = own.by_id.remove(&id) else {
             return;
         };
+        flow.unlimit(rtnl);
         flow.set_state(State::Staged);
         if own.by_name.get(&flow.spec.name) == Some(&id) {
             own.by_name.remove(&flow.spec.name);

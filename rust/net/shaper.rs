@@ -18,7 +18,10 @@ use crate::{
         rtnl::Rtnl,
         skb::Skb, //
     },
-    vnic::Vnic,
+    vnic::{
+        Rate,
+        Vnic, //
+    },
 };
 use core::{
     mem,
@@ -89,6 +92,10 @@ pub(crate) enum Stage {
     Rx = bindings::vnic_stage_VNIC_STAGE_RX,
     /// Sent by a VNIC: to the switch.
     Tx = bindings::vnic_stage_VNIC_STAGE_TX,
+    /// A flow's, received: to the VNIC's rings.
+    FlowRx = bindings::vnic_stage_VNIC_STAGE_FLOW_RX,
+    /// A flow's, sent: to the VNIC's own limit.
+    FlowTx = bindings::vnic_stage_VNIC_STAGE_FLOW_TX,
     /// On its way to the wire: to the lower device.
     Wire = bindings::vnic_stage_VNIC_STAGE_WIRE,
     /// The same, but it was counted already.
@@ -97,9 +104,16 @@ pub(crate) enum Stage {
 
 impl Stage {
     fn of(stage: bindings::vnic_stage) -> Option<Self> {
-        [Self::Rx, Self::Tx, Self::Wire, Self::WireCounted]
-            .into_iter()
-            .find(|known| *known as bindings::vnic_stage == stage)
+        [
+            Self::Rx,
+            Self::Tx,
+            Self::FlowRx,
+            Self::FlowTx,
+            Self::Wire,
+            Self::WireCounted,
+        ]
+        .into_iter()
+        .find(|known| *known as bindings::vnic_stage == stage)
     }
 }
 
@@ -107,11 +121,15 @@ impl Stage {
 ///
 /// The packet is consumed; BH is off, under RCU.
 #[no_mangle]
-unsafe extern "C" fn vnic_shaped(stage: bindings::vnic_stage, skb: *mut bindings::sk_buff) {
+unsafe extern "C" fn vnic_shaped(
+    stage: bindings::vnic_stage,
+    skb: *mut bindings::sk_buff,
+    note: u64,
+) {
     // SAFETY: By the safety requirements.
     let (skb, rcu) = unsafe { (Skb::from_raw(NonNull::new_unchecked(skb)), Rcu::assume()) };
     if let Some(stage) = Stage::of(stage) {
-        Vnic::go_on(stage, skb, rcu);
+        Vnic::go_on(stage, skb, note, rcu);
     }
 }
 
@@ -162,9 +180,14 @@ impl Shaper {
     }
 
     /// Lets packets in, which `counters` count: those live as long as packets find the shaper.
-    pub(crate) fn open(&self, counters: &Counters, _rtnl: Rtnl<'_>) {
+    pub(crate) fn open(&self, counters: &Counters, rtnl: Rtnl<'_>) {
+        self.open_raw(counters.as_ptr(), rtnl);
+    }
+
+    /// The same.
+    pub(super) fn open_raw(&self, counters: *mut bindings::vnic_counters, _rtnl: Rtnl<'_>) {
         // SAFETY: As above.
-        unsafe { bindings::vnic_shaper_open(self.as_ptr(), counters.as_ptr()) };
+        unsafe { bindings::vnic_shaper_open(self.as_ptr(), counters) };
     }
 
     /// Drops what waits and what comes. Nothing comes out of it any more when this returns.
@@ -177,7 +200,7 @@ impl Shaper {
     pub(crate) fn offer(&self, skb: Skb, _rcu: Rcu<'_>) -> Offer {
         let skb = skb.into_raw();
         // SAFETY: A packet that is consumed, unless it passes.
-        let offer = unsafe { bindings::vnic_shaper_offer(self.as_ptr(), skb) };
+        let offer = unsafe { bindings::vnic_shaper_offer(self.as_ptr(), skb, 0) };
         // SAFETY: As that function says.
         unsafe { Offer::of(offer, skb) }
     }
@@ -198,8 +221,18 @@ impl Waiting for Shaper {
 impl Owned<Shaper> {
     /// A closed one without limits.
     pub(crate) fn new(stage: Stage, _rtnl: Rtnl<'_>) -> Result<Self> {
-        // SAFETY: RTNL is held, so this is process context.
-        let shaper = unsafe { bindings::vnic_shaper_alloc(stage as bindings::vnic_stage) };
+        // SAFETY: No flow.
+        unsafe { Self::new_of(stage, ptr::null()) }
+    }
+
+    /// The same, of a flow, which counts what it drops.
+    ///
+    /// # Safety
+    ///
+    /// RTNL is held; the flow lives as long as packets find the shaper, and a grace period longer.
+    pub(super) unsafe fn new_of(stage: Stage, flow: *const bindings::vnic_flow) -> Result<Self> {
+        // SAFETY: RTNL is held, so this is process context; the flow by the safety requirements.
+        let shaper = unsafe { bindings::vnic_shaper_alloc(stage as bindings::vnic_stage, flow) };
         // INVARIANT: From there, and closed.
         Ok(Self(NonNull::new(shaper.cast()).ok_or(ENOMEM)?))
     }
@@ -303,6 +336,49 @@ impl<T: Waiting> Place<T> {
         drop(NonNull::new(there).map(Owned));
     }
 }
+
+impl Place<Shaper> {
+    /// Sets what the shaper here is to limit, which is `new` if there is none yet; without a rate it goes. `open` makes
+    /// a new one ready for packets.
+    pub(crate) fn follow(
+        &self,
+        rate: Rate,
+        delay: u32,
+        new: Option<Owned<Shaper>>,
+        open: impl FnOnce(&Shaper),
+        rtnl: Rtnl<'_>,
+    ) {
+        if rate == Rate::NONE {
+            return self.remove(rtnl);
+        }
+        let delay = u64::from(delay).saturating_mul(NSEC_PER_USEC);
+        match (new, self.get_locked(rtnl)) {
+            (Some(new), None) => {
+                new.set(rate.bits, rate.packets, delay, rtnl);
+                open(&new);
+                self.put(new, rtnl);
+            }
+            (_, Some(shaper)) => shaper.set(rate.bits, rate.packets, delay, rtnl),
+            (None, None) => {}
+        }
+    }
+
+    /// A shaper for what is to be limited and is not yet, by `make`.
+    pub(crate) fn prepare(
+        &self,
+        rate: Rate,
+        make: impl FnOnce() -> Result<Owned<Shaper>>,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Option<Owned<Shaper>>> {
+        match rate != Rate::NONE && self.get_locked(rtnl).is_none() {
+            true => make().map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+/// Nanoseconds in a microsecond.
+pub(crate) const NSEC_PER_USEC: u64 = 1000;
 
 impl<T: Waiting> Drop for Place<T> {
     fn drop(&mut self) {

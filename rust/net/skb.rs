@@ -24,7 +24,8 @@ use crate::{
         netdev::NetDev,
         ops::Tx,
         rcu::Rcu,
-        ring::Ring, //
+        ring::Ring,
+        shaper::Shaper, //
     },
 };
 use core::{
@@ -42,6 +43,9 @@ use vnic_bindings as bindings;
 
 /// Length of an Ethernet header, in bytes.
 const ETH_HLEN: u32 = 14;
+
+/// A frame that waits is from this host.
+const NOTE_LOCAL: u64 = 1 << 16;
 
 /// `VLAN_VID_MASK`.
 const VID_MASK: u16 = 0xfff;
@@ -432,6 +436,61 @@ impl Skb {
         inline.then(|| unsafe { Self::from_raw(NonNull::new_unchecked(skb)) })
     }
 
+    /// As [`Skb::arrive`], if the packet is of a flow with a limit: it goes by a ring, maybe later.
+    pub(crate) fn arrive_shaped(
+        self,
+        dst: &NetDev,
+        rx: &Counters,
+        ring: &Ring,
+        shaper: &Shaper,
+        queue: u16,
+        _rcu: Rcu<'_>,
+    ) {
+        // SAFETY: Consumes the packet; device, counters, ring and shaper live.
+        unsafe {
+            bindings::vnic_skb_wire_shaped(
+                self.into_raw(),
+                dst.as_ptr(),
+                rx.as_ptr(),
+                ring.as_ptr(),
+                shaper.as_ptr(),
+                queue.into(),
+            )
+        };
+    }
+
+    /// As [`Skb::hand_over`], likewise.
+    pub(crate) fn hand_over_shaped(
+        self,
+        src: &NetDev,
+        dst: &NetDev,
+        (tx, rx): (Option<&Counters>, &Counters),
+        ring: &Ring,
+        shaper: &Shaper,
+        queue: u16,
+        _rcu: Rcu<'_>,
+    ) -> Tx {
+        // SAFETY: Consumes the packet; devices, counters, ring and shaper live.
+        Tx::from_code(unsafe {
+            bindings::vnic_skb_local_shaped(
+                self.into_raw(),
+                src.as_ptr(),
+                dst.as_ptr(),
+                raw(tx),
+                rx.as_ptr(),
+                ring.as_ptr(),
+                shaper.as_ptr(),
+                NOTE_LOCAL | u64::from(queue),
+            )
+        })
+    }
+
+    /// Puts a packet on a ring that waited for the limit of its flow; `note` was kept with it.
+    pub(crate) fn enqueue(self, rx: &Counters, ring: &Ring, note: u64, _rcu: Rcu<'_>) {
+        // SAFETY: Consumes the packet; counters and ring live.
+        unsafe { bindings::vnic_skb_enqueue(self.into_raw(), rx.as_ptr(), ring.as_ptr(), note) };
+    }
+
     /// The receive queue of the device below that it came by, of those that were noted.
     #[inline(always)]
     pub(crate) fn rx_queue(&self) -> u16 {
@@ -467,15 +526,22 @@ impl Skb {
         })
     }
 
-    /// Gives a packet in received form to the stack of `dst`, inline or by its ring. NAPI only.
+    /// Gives a packet in received form to the stack of `dst`, inline or by its ring; with the limit of its flow by the
+    /// ring for `queue`. NAPI only.
     pub(crate) fn receive(
         self,
         dst: &NetDev,
         from_host: bool,
         rx: &Counters,
         ring: &Ring,
+        shaper: Option<(&Shaper, u16)>,
         _rcu: Rcu<'_>,
     ) -> Result<(), Refusal> {
+        let local = if from_host { NOTE_LOCAL } else { 0 };
+        let (shaper, note) = match shaper {
+            Some((shaper, queue)) => (shaper.as_ptr(), local | u64::from(queue)),
+            None => (ptr::null_mut(), 0),
+        };
         // SAFETY: Consumes the packet; device, counters and ring live; in NAPI.
         let verdict = unsafe {
             bindings::vnic_skb_group(
@@ -484,6 +550,8 @@ impl Skb {
                 from_host,
                 rx.as_ptr(),
                 ring.as_ptr(),
+                shaper,
+                note,
             )
         };
         match verdict as u32 {

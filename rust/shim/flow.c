@@ -207,6 +207,7 @@ void vnic_flow_sum(const struct vnic_flow *flow, struct vnic_flow_stats *sum)
 		for (way = 0; way < 2; way++) {
 			sum->packets[way] += READ_ONCE(stats->packets[way]);
 			sum->bytes[way] += READ_ONCE(stats->bytes[way]);
+			sum->drops[way] += READ_ONCE(stats->drops[way]);
 		}
 	}
 }

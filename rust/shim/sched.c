@@ -160,10 +160,10 @@ static void vnic_sched_release(struct vnic_sched *sched)
 		goto out;
 	sched->releasing = true;
 	while (budget-- && (skb = vnic_sched_pop(sched, ktime_get_ns()))) {
-		u8 stage = vnic_stamp(skb)->check;
+		enum vnic_stage stage = vnic_stamp(skb)->note;
 
 		spin_unlock(&sched->lock);
-		vnic_shaped(stage, skb);
+		vnic_shaped(stage, skb, 0);
 		spin_lock(&sched->lock);
 	}
 	sched->releasing = false;
@@ -227,7 +227,7 @@ enum vnic_offer vnic_sched_offer(struct vnic_sched *sched,
 	offer = VNIC_OFFER_WAITS;
 	/* Until when it may wait. */
 	vnic_stamp(skb)->departure = now + class->delay;
-	vnic_stamp(skb)->check = stage;
+	vnic_stamp(skb)->note = stage;
 	vnic_packets_push(&class->queue, skb);
 	if (!class->waits) {
 		class->start = vnic_share_start(sched->virtual[class->priority],

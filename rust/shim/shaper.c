@@ -33,6 +33,7 @@ struct vnic_shaper {
 	u64 quantum;		/* packets go on in groups of so many ns */
 	u64 secret;
 	struct vnic_counters __percpu *counters;
+	const struct vnic_flow *flow;	/* of which it is, or NULL */
 	struct hrtimer timer;
 };
 
@@ -119,7 +120,7 @@ unsigned int vnic_shaper_stamp(struct vnic_shaper *shaper, struct sk_buff *skb)
 	if (departure == VNIC_NEVER)
 		return VNIC_RX_DROP_LIMIT;
 	stamp->departure = departure;
-	stamp->check = departure ^ shaper->secret;
+	stamp->note = departure ^ shaper->secret;
 	if (departure > now) {
 		skb_orphan(skb);
 		this_cpu_inc(shaper->counters->value[VNIC_RX_WAITED]);
@@ -135,7 +136,7 @@ u64 vnic_shaper_wait(const struct vnic_shaper *shaper, struct sk_buff *skb)
 	u64 now;
 
 	/* It came when there was no limit. */
-	if (unlikely((departure ^ stamp->check) != READ_ONCE(shaper->secret)))
+	if (unlikely((departure ^ stamp->note) != READ_ONCE(shaper->secret)))
 		return 0;
 	now = ktime_get_ns();
 	if (departure <= now)
@@ -172,7 +173,7 @@ static void vnic_shaper_release(struct vnic_shaper *shaper)
 			break;
 		vnic_packets_pop(&shaper->queue);
 		spin_unlock(&shaper->lock);
-		vnic_shaped(shaper->stage, skb);
+		vnic_shaped(shaper->stage, skb, vnic_stamp(skb)->note);
 		now = ktime_get_ns();
 		spin_lock(&shaper->lock);
 	}
@@ -191,16 +192,29 @@ static enum hrtimer_restart vnic_shaper_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/* Drops a packet that would have to wait for too long. */
+static void vnic_shaper_refuse(struct vnic_shaper *shaper, struct sk_buff *skb)
+{
+	unsigned int counter = vnic_shaper_dropped(shaper);
+
+	if (shaper->flow)
+		this_cpu_inc(shaper->flow->stats->drops[counter ==
+							VNIC_TX_DROP_LIMIT]);
+	vnic_skb_drop(skb, skb->dev, shaper->counters, counter,
+		      SKB_DROP_REASON_QDISC_DROP);
+}
+
 /**
  * vnic_shaper_offer - let a packet through when its time has come
  * @shaper: shaper, not for VNIC_STAGE_RX
  * @skb: packet, on the VNIC
+ * @note: what vnic_shaped() gets with it, if it waits
  *
  * Return: enum vnic_offer. One that passes is the caller's, who sends it on
  * before anything else.
  */
 enum vnic_offer vnic_shaper_offer(struct vnic_shaper *shaper,
-				  struct sk_buff *skb)
+				  struct sk_buff *skb, u64 note)
 {
 	bool framed = shaper->stage != VNIC_STAGE_FLOW_RX;
 	enum vnic_offer offer = VNIC_OFFER_PASS;
@@ -231,6 +245,10 @@ enum vnic_offer vnic_shaper_offer(struct vnic_shaper *shaper,
 
 		offer = VNIC_OFFER_WAITS;
 		vnic_stamp(skb)->departure = departure;
+		vnic_stamp(skb)->note = note;
+		/* A receiver that may not yet must not hold the sender's socket. */
+		if (!framed)
+			skb_orphan(skb);
 		vnic_packets_push(&shaper->queue, skb);
 		if (first)
 			vnic_shaper_arm(shaper, now);
@@ -238,24 +256,28 @@ enum vnic_offer vnic_shaper_offer(struct vnic_shaper *shaper,
 out:
 	spin_unlock(&shaper->lock);
 	if (offer == VNIC_OFFER_DROPPED)
-		vnic_skb_drop(skb, skb->dev, shaper->counters,
-			      vnic_shaper_dropped(shaper),
-			      SKB_DROP_REASON_QDISC_DROP);
+		vnic_shaper_refuse(shaper, skb);
 	else if (offer == VNIC_OFFER_WAITS)
 		this_cpu_inc(shaper->counters->value[vnic_shaper_waited(shaper)]);
 	return offer;
 }
 
-/* A closed shaper that lets everything through at any rate. May sleep. */
-struct vnic_shaper *vnic_shaper_alloc(enum vnic_stage stage)
+/*
+ * A closed shaper that lets everything through at any rate; what it drops is
+ * counted by @flow, too, if that is not NULL. May sleep.
+ */
+struct vnic_shaper *vnic_shaper_alloc(enum vnic_stage stage,
+				      const struct vnic_flow *flow)
 {
-	struct vnic_shaper *shaper = kzalloc(sizeof(*shaper), GFP_KERNEL);
+	struct vnic_shaper *shaper = kzalloc(sizeof(*shaper),
+					     GFP_KERNEL_ACCOUNT);
 
 	if (!shaper)
 		return NULL;
 	spin_lock_init(&shaper->lock);
 	shaper->state = VNIC_SHAPER_CLOSED;
 	shaper->stage = stage;
+	shaper->flow = flow;
 	shaper->secret = get_random_u64();
 	shaper->counters = vnic_counters_none();
 	hrtimer_setup(&shaper->timer, vnic_shaper_timer, CLOCK_MONOTONIC,

@@ -60,9 +60,9 @@ struct vnic_stamp {
 	u64 departure;		/* in ns */
 	/*
 	 * On a ring: says that the rest is no junk. One that was left from an
-	 * earlier turn is in the past.
+	 * earlier turn is in the past. Elsewhere what vnic_shaped() gets.
 	 */
-	u64 check;
+	u64 note;
 };
 
 static inline struct vnic_stamp *vnic_stamp(struct sk_buff *skb)

@@ -106,73 +106,6 @@ void vnic_skb_refuse(struct sk_buff *skb, struct net_device *dst,
 	kfree_skb_reason(skb, (enum skb_drop_reason)reason);
 }
 
-/**
- * vnic_skb_local - hand a frame to a device of the same host
- * @skb: frame, starts with its linear Ethernet header; consumed
- * @src: device that sends it
- * @dst: device that gets it: a VNIC, or the link's lower device
- * @tx: counters of the sender, or NULL
- * @rx: counters of the receiver, or NULL: a refusal is counted at both
- * @ring: ring of the receiver; NULL: into the CPU's backlog
- *
- * What veth does (veth_forward_skb, ____dev_forward_skb): nothing that belongs
- * to the sender's namespace stays, the socket's charge does. The receiver's
- * stack runs later, from its ring or the CPU's backlog: running it here could
- * deadlock on a socket's lock.
- *
- * Return: what ndo_start_xmit may return. NET_XMIT_DROP for want of memory or
- * room, which the sender should know; NET_XMIT_SUCCESS else, even if the
- * receiver does not take the frame: a wire would not tell either.
- */
-int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
-		   struct net_device *dst, struct vnic_counters __percpu *tx,
-		   struct vnic_counters __percpu *rx, struct vnic_ring *ring)
-{
-	unsigned int len = skb->len;
-
-	if (unlikely(!__is_skb_forwardable(dst, skb, true))) {
-		vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_TOO_LONG,
-				SKB_DROP_REASON_PKT_TOO_BIG);
-		return NET_XMIT_SUCCESS;
-	}
-	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
-		vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_NOMEM,
-				SKB_DROP_REASON_NOMEM);
-		return NET_XMIT_DROP;
-	}
-
-	trace_vnic_xmit(src, skb, dst);
-	skb_tx_timestamp(skb);
-	skb_scrub_packet(skb, !net_eq(dev_net(src), dev_net(dst)));
-	skb->priority = 0;
-	nf_skip_egress(skb, false);
-	vnic_skb_receive_unicast(skb, dst);
-	trace_vnic_rx(dst, skb, src);
-
-	if (likely(ring)) {
-		unsigned int refusal = vnic_ring_append(ring, skb);
-
-		if (unlikely(refusal)) {
-			vnic_skb_refuse(skb, dst, tx, rx, refusal,
-					SKB_DROP_REASON_FULL_RING);
-			return NET_XMIT_DROP;
-		}
-	} else if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS)) {
-		vnic_count_refusal(dst, tx, rx, VNIC_RX_DROP_BACKLOG);
-		return NET_XMIT_DROP;
-	}
-
-	if (likely(tx)) {
-		vnic_count(tx, VNIC_TX_PACKETS, VNIC_TX_BYTES, len);
-		this_cpu_ptr(tx)->value[VNIC_TX_LOCAL]++;
-	}
-	if (likely(rx)) {
-		vnic_count(rx, VNIC_RX_PACKETS, VNIC_RX_BYTES, len);
-		this_cpu_ptr(rx)->value[VNIC_RX_LOCAL]++;
-	}
-	return NET_XMIT_SUCCESS;
-}
-
 /* Puts a frame in received form on a ring, or drops it. Whether it was taken. */
 static noinline bool vnic_skb_queue(struct sk_buff *skb, bool wire,
 				    struct vnic_counters __percpu *rx,
@@ -196,6 +129,144 @@ static noinline bool vnic_skb_queue(struct sk_buff *skb, bool wire,
 		c->value[VNIC_RX_TO_RING] += idle;
 	}
 	return true;
+}
+
+/**
+ * vnic_skb_enqueue - put a frame of a flow with a limit on a ring
+ * @skb: frame in received form, on its VNIC; consumed
+ * @rx: counters of the VNIC
+ * @ring: its ring
+ * @note: VNIC_NOTE_…
+ */
+void vnic_skb_enqueue(struct sk_buff *skb, struct vnic_counters __percpu *rx,
+		      struct vnic_ring *ring, u64 note)
+{
+	struct vnic_counters *c = this_cpu_ptr(rx);
+
+	if (!vnic_skb_queue(skb, !(note & VNIC_NOTE_LOCAL), rx, ring))
+		return;
+	if (note & VNIC_NOTE_LOCAL)
+		c->value[VNIC_RX_LOCAL]++;
+	if (note & VNIC_NOTE_GROUP)
+		c->value[VNIC_RX_GROUP]++;
+}
+
+/*
+ * A frame of a flow with a limit goes on the ring now or later, or is dropped.
+ * Whether it was taken.
+ */
+static noinline bool vnic_skb_shape(struct sk_buff *skb,
+				    struct vnic_counters __percpu *rx,
+				    struct vnic_ring *ring,
+				    struct vnic_shaper *shaper, u64 note)
+{
+	enum vnic_offer offer = vnic_shaper_offer(shaper, skb, note);
+
+	if (offer == VNIC_OFFER_PASS)
+		vnic_skb_enqueue(skb, rx, ring, note);
+	return offer != VNIC_OFFER_DROPPED;
+}
+
+/*
+ * vnic_skb_local() and vnic_skb_local_shaped(): with @shaper, of the frame's
+ * flow, it is given to that, with @note.
+ */
+static __always_inline int
+vnic_skb_hand_over(struct sk_buff *skb, struct net_device *src,
+		   struct net_device *dst, struct vnic_counters __percpu *tx,
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring,
+		   struct vnic_shaper *shaper, u64 note)
+{
+	unsigned int len = skb->len;
+
+	if (unlikely(!__is_skb_forwardable(dst, skb, true))) {
+		vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_TOO_LONG,
+				SKB_DROP_REASON_PKT_TOO_BIG);
+		return NET_XMIT_SUCCESS;
+	}
+	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
+		vnic_skb_refuse(skb, dst, tx, rx, VNIC_RX_DROP_NOMEM,
+				SKB_DROP_REASON_NOMEM);
+		return NET_XMIT_DROP;
+	}
+
+	trace_vnic_xmit(src, skb, dst);
+	skb_tx_timestamp(skb);
+	skb_scrub_packet(skb, !net_eq(dev_net(src), dev_net(dst)));
+	skb->priority = 0;
+	nf_skip_egress(skb, false);
+	vnic_skb_receive_unicast(skb, dst);
+	trace_vnic_rx(dst, skb, src);
+
+	if (shaper) {
+		if (!vnic_skb_shape(skb, rx, ring, shaper, note)) {
+			if (tx)
+				this_cpu_inc(tx->value[VNIC_TX_DROP_REFUSED]);
+			return NET_XMIT_DROP;
+		}
+		/* The receiver counts when it is on a ring. */
+		rx = NULL;
+	} else if (likely(ring)) {
+		unsigned int refusal = vnic_ring_append(ring, skb);
+
+		if (unlikely(refusal)) {
+			vnic_skb_refuse(skb, dst, tx, rx, refusal,
+					SKB_DROP_REASON_FULL_RING);
+			return NET_XMIT_DROP;
+		}
+	} else if (unlikely(__netif_rx(skb) != NET_RX_SUCCESS)) {
+		vnic_count_refusal(dst, tx, rx, VNIC_RX_DROP_BACKLOG);
+		return NET_XMIT_DROP;
+	}
+
+	if (likely(tx)) {
+		vnic_count(tx, VNIC_TX_PACKETS, VNIC_TX_BYTES, len);
+		this_cpu_ptr(tx)->value[VNIC_TX_LOCAL]++;
+	}
+	if (likely(rx)) {
+		vnic_count(rx, VNIC_RX_PACKETS, VNIC_RX_BYTES, len);
+		this_cpu_ptr(rx)->value[VNIC_RX_LOCAL]++;
+	}
+	return NET_XMIT_SUCCESS;
+}
+
+/**
+ * vnic_skb_local - hand a frame to a device of the same host
+ * @skb: frame, starts with its linear Ethernet header; consumed
+ * @src: device that sends it
+ * @dst: device that gets it: a VNIC, or the link's lower device
+ * @tx: counters of the sender, or NULL
+ * @rx: counters of the receiver, or NULL: a refusal is counted at both
+ * @ring: ring of the receiver; NULL: into the CPU's backlog
+ *
+ * What veth does (veth_forward_skb, ____dev_forward_skb): nothing that belongs
+ * to the sender's namespace stays, the socket's charge does. The receiver's
+ * stack runs later, from its ring or the CPU's backlog: running it here could
+ * deadlock on a socket's lock.
+ *
+ * Return: what ndo_start_xmit may return. NET_XMIT_DROP for want of memory or
+ * room, which the sender should know; NET_XMIT_SUCCESS else, even if the
+ * receiver does not take the frame: a wire would not tell either.
+ */
+int vnic_skb_local(struct sk_buff *skb, struct net_device *src,
+		   struct net_device *dst, struct vnic_counters __percpu *tx,
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring)
+{
+	return vnic_skb_hand_over(skb, src, dst, tx, rx, ring, NULL, 0);
+}
+
+/*
+ * The same for a frame of a flow with a limit, on its way to a VNIC: @note is
+ * VNIC_NOTE_…
+ */
+int vnic_skb_local_shaped(struct sk_buff *skb, struct net_device *src,
+			  struct net_device *dst,
+			  struct vnic_counters __percpu *tx,
+			  struct vnic_counters __percpu *rx,
+			  struct vnic_ring *ring, struct vnic_shaper *shaper,
+			  u64 note)
+{
+	return vnic_skb_hand_over(skb, src, dst, tx, rx, ring, shaper, note);
 }
 
 /**
@@ -223,6 +294,18 @@ bool vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 	c->value[VNIC_RX_PACKETS]++;
 	c->value[VNIC_RX_BYTES] += skb->len + ETH_HLEN;
 	return true;
+}
+
+/* The same for a frame of a flow with a limit: it is consumed. */
+void vnic_skb_wire_shaped(struct sk_buff *skb, struct net_device *dst,
+			  struct vnic_counters __percpu *rx,
+			  struct vnic_ring *ring, struct vnic_shaper *shaper,
+			  u64 note)
+{
+	trace_vnic_rx(dst, skb, skb->dev);
+	skb->dev = dst;
+	skb->pkt_type = PACKET_HOST;
+	vnic_skb_shape(skb, rx, ring, shaper, note);
 }
 
 /**
@@ -311,13 +394,16 @@ int vnic_skb_raise(struct sk_buff *skb, struct net_device *lower)
  * @scrub: whether it came from this host, so that traces of the sender go
  * @rx: counters of the VNIC
  * @ring: its ring
+ * @shaper: of the frame's flow, or NULL
+ * @note: VNIC_NOTE_… for that
  *
  * Called from NAPI only: it runs the receiver's stack.
  *
  * Return: enum vnic_verdict.
  */
 int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
-		   struct vnic_counters __percpu *rx, struct vnic_ring *ring)
+		   struct vnic_counters __percpu *rx, struct vnic_ring *ring,
+		   struct vnic_shaper *shaper, u64 note)
 {
 	bool group = is_multicast_ether_addr(eth_hdr(skb)->h_dest);
 	struct vnic_counters *c = this_cpu_ptr(rx);
@@ -338,6 +424,13 @@ int vnic_skb_group(struct sk_buff *skb, struct net_device *dst, bool scrub,
 	skb->dev = dst;
 	skb->pkt_type = PACKET_HOST;
 	eth_skb_pkt_type(skb, dst);
+	if (shaper) {
+		if (group)
+			note |= VNIC_NOTE_GROUP;
+		if (!vnic_skb_shape(skb, rx, ring, shaper, note))
+			return VNIC_NO_ROOM;
+		return VNIC_DELIVERED;
+	}
 	if (vnic_ring_spares(ring, c)) {
 		c->value[VNIC_RX_PACKETS]++;
 		c->value[VNIC_RX_BYTES] += skb->len + ETH_HLEN;

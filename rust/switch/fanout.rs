@@ -7,7 +7,10 @@
 //! that everybody gets it once, whoever joins or leaves in between.
 
 use super::{
-    forward::refused,
+    forward::{
+        queue_of,
+        refused, //
+    },
     Switch,
     UNTAGGED, //
 };
@@ -423,12 +426,14 @@ fn give(skb: &Skb, vnic: &Dev<Vnic>, take: Take, from_host: bool, rcu: Rcu<'_>) 
         skb.rx_queue()
     };
     let flows = vnic.data().flows();
-    let wanted = match flows.is_none() {
+    let flow = match flows.is_none() {
         true => None,
         false => flows.received(skb, false, rcu),
     };
+    let queue = queue_of(flow, queue);
+    let shaper = flow.and_then(|flow| flow.rx_shaper(rcu));
     // It was up a moment ago.
-    let Some(ring) = vnic.data().rings().find(wanted.unwrap_or(queue), rcu) else {
+    let Some(ring) = vnic.data().rings().find(queue, rcu) else {
         return;
     };
     let Some(mut clone) = skb.try_clone() else {
@@ -437,7 +442,8 @@ fn give(skb: &Skb, vnic: &Dev<Vnic>, take: Take, from_host: bool, rcu: Rcu<'_>) 
     if matches!(take, Take::WithoutTag) {
         clone.vlan_clear();
     }
-    let given = clone.receive(vnic, from_host, rx, ring, rcu);
+    let shaper = shaper.map(|shaper| (shaper, queue));
+    let given = clone.receive(vnic, from_host, rx, ring, shaper, rcu);
     if let Some(counter) = given.err().and_then(refused) {
         rx.increment(counter);
     }

@@ -19,6 +19,7 @@ use crate::{
             Counter,
             Counters, //
         },
+        flow::Flow,
         netdev::{
             Dev,
             NetDev, //
@@ -30,7 +31,10 @@ use crate::{
             RxHandler,
             Verdict, //
         },
-        shaper::Offer,
+        shaper::{
+            Offer,
+            Shaper, //
+        },
         skb::{
             Reason,
             Refusal,
@@ -103,10 +107,21 @@ impl Switch {
     /// A VNIC gets a frame from the wire. As in [`Switch::transmit`], flows are somewhere else.
     #[inline(always)]
     fn arrive(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
-        let queue = match vnic.data().flows().is_none() {
-            true => skb.rx_queue(),
-            false => Self::queue_by_flow(vnic, &skb, rcu),
-        };
+        if !vnic.data().flows().is_none() {
+            return Self::arrive_by_flow(vnic, skb, rcu);
+        }
+        let queue = skb.rx_queue();
+        Self::arrive_at(vnic, queue, None, skb, rcu)
+    }
+
+    #[inline(always)]
+    fn arrive_at(
+        vnic: &Dev<Vnic>,
+        queue: u16,
+        shaper: Option<&Shaper>,
+        skb: Skb,
+        rcu: Rcu<'_>,
+    ) -> Verdict {
         let data = vnic.data();
         let Some(ring) = data.rings().find(queue, rcu) else {
             let count = Some((data.counters(), Counter::RxDropDown));
@@ -125,17 +140,23 @@ impl Switch {
         if data.vid() != 0 {
             skb.vlan_clear();
         }
+        if let Some(shaper) = shaper {
+            skb.arrive_shaped(vnic, data.counters(), ring, shaper, queue, rcu);
+            return Verdict::Consumed;
+        }
         match skb.arrive(vnic, data.counters(), ring, rcu) {
             Some(skb) => Verdict::Another(skb),
             None => Verdict::Consumed,
         }
     }
 
-    /// Where a frame from the wire goes by its flow, or else by its queue.
+    /// A frame from the wire goes where its flow says, or else by its queue.
     #[inline(never)]
-    fn queue_by_flow(vnic: &Dev<Vnic>, skb: &Skb, rcu: Rcu<'_>) -> u16 {
-        let wanted = vnic.data().flows().received(skb, false, rcu);
-        wanted.unwrap_or(skb.rx_queue())
+    fn arrive_by_flow(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
+        let flow = vnic.data().flows().received(&skb, false, rcu);
+        let queue = queue_of(flow, skb.rx_queue());
+        let shaper = flow.and_then(|flow| flow.rx_shaper(rcu));
+        Self::arrive_at(vnic, queue, shaper, skb, rcu)
     }
 
     /// The host sends a frame that VNICs may want, unless it is a VNIC's own on its way out.
@@ -176,9 +197,25 @@ impl Switch {
     /// it wait or drop it.
     #[inline(never)]
     pub(crate) fn transmit_limited(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
-        if !vnic.data().flows().is_none() {
-            vnic.data().flows().sent(&skb, rcu);
+        let data = vnic.data();
+        let flow = match data.flows().is_none() {
+            true => None,
+            false => data.flows().sent(&skb, rcu),
+        };
+        let offer = match flow.and_then(|flow| flow.tx_shaper(rcu)) {
+            Some(shaper) => shaper.offer(skb, rcu),
+            None => Offer::Pass(skb),
+        };
+        match offer {
+            Offer::Pass(skb) => self.transmit_paced(vnic, skb, rcu),
+            Offer::Waits => Tx::DONE,
+            Offer::Dropped => Tx::DROPPED,
         }
+    }
+
+    /// What comes after flows and their limits.
+    #[inline(always)]
+    pub(crate) fn transmit_paced(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         match vnic.data().offer_tx(skb, rcu) {
             Offer::Pass(skb) => self.transmit_any(vnic, skb, rcu),
             Offer::Waits => Tx::DONE,
@@ -186,7 +223,7 @@ impl Switch {
         }
     }
 
-    /// What comes after flows and limits.
+    /// What comes after all limits.
     #[inline(always)]
     pub(crate) fn transmit_any(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
         match skb.linear_destination(vnic.data().vlan()) {
@@ -244,9 +281,16 @@ impl Switch {
         dst: &Dev<Vnic>,
         rcu: Rcu<'_>,
     ) -> Tx {
-        let wanted = dst.data().flows().received(&skb, true, rcu);
-        let queue = wanted.unwrap_or(skb.tx_queue());
-        Self::deliver_by(queue, skb, src, tx, dst, rcu)
+        let flow = dst.data().flows().received(&skb, true, rcu);
+        let queue = queue_of(flow, skb.tx_queue());
+        let shaper = flow.and_then(|flow| flow.rx_shaper(rcu));
+        let rx = dst.data().counters();
+        match (shaper, dst.data().rings().find(queue, rcu)) {
+            (Some(shaper), Some(ring)) => {
+                skb.hand_over_shaped(src, dst, (tx, rx), ring, shaper, queue, rcu)
+            }
+            _ => Self::deliver_by(queue, skb, src, tx, dst, rcu),
+        }
     }
 
     #[inline(always)]
@@ -351,6 +395,11 @@ impl Switch {
             None => Err(skb),
         }
     }
+}
+
+/// The queue that says on which ring a packet goes: its flow's, or else its own.
+pub(super) fn queue_of(flow: Option<&Flow>, own: u16) -> u16 {
+    flow.and_then(|flow| flow.spec().ring).unwrap_or(own)
 }
 
 /// Where the receiver counts what it did not take, if that is not counted yet.

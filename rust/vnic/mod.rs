@@ -20,7 +20,8 @@ pub(crate) use hw::HwRings;
 pub(crate) use limits::{
     bits,
     Kinds,
-    Limits, //
+    Limits,
+    Rate, //
 };
 pub(crate) use pool::{
     named as named_pool,

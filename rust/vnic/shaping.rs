@@ -13,6 +13,8 @@ use super::{
     Vnic,
 };
 use crate::net::{
+    counters::Counter,
+    netdev::Dev,
     rcu::Rcu,
     rtnl::{
         Rtnl,
@@ -24,9 +26,13 @@ use crate::net::{
         Owned,
         Place,
         Shaper,
-        Stage, //
+        Stage,
+        NSEC_PER_USEC, //
     },
-    skb::Skb, //
+    skb::{
+        Reason,
+        Skb, //
+    },
 };
 use core::sync::atomic::Ordering;
 use kernel::prelude::*;
@@ -53,31 +59,14 @@ impl Shaping {
     }
 }
 
-/// A shaper for what is to be limited and is not yet.
-fn needed(
-    place: &Place<Shaper>,
-    stage: Stage,
-    rate: Rate,
-    rtnl: Rtnl<'_>,
-) -> Result<Option<Owned<Shaper>>> {
-    match rate != Rate::NONE && place.get_locked(rtnl).is_none() {
-        true => Owned::new(stage, rtnl).map(Some),
-        false => Ok(None),
-    }
-}
-
-/// Microseconds in nanoseconds.
-fn nanoseconds(delay: u32) -> u64 {
-    u64::from(delay).saturating_mul(1000)
-}
-
 impl Vnic {
     /// Has packets obey the limits that are set. A failure changes nothing.
     pub(crate) fn follow_limits(&self, rtnl: Rtnl<'_>) -> Result {
         let new = self.limits(rtnl);
         let old = self.shaping.made.get(rtnl);
-        let rx = needed(&self.shaping.rx, Stage::Rx, new.rx, rtnl)?;
-        let tx = needed(&self.shaping.tx, Stage::Tx, new.tx, rtnl)?;
+        let make = |stage| move || Owned::new(stage, rtnl);
+        let rx = self.shaping.rx.prepare(new.rx, make(Stage::Rx), rtnl)?;
+        let tx = self.shaping.tx.prepare(new.tx, make(Stage::Tx), rtnl)?;
         // Nothing fails from here on.
         self.shaping.made.set(new, rtnl);
         if (new.rx, new.delay) != (old.rx, old.delay) {
@@ -90,7 +79,7 @@ impl Vnic {
             self.switch.sched(rtnl),
             new.share,
             new.priority as u8,
-            nanoseconds(new.delay),
+            u64::from(new.delay).saturating_mul(NSEC_PER_USEC),
             rtnl,
         );
         Ok(())
@@ -98,56 +87,27 @@ impl Vnic {
 
     fn limit_rx(&self, limits: &Limits, new: Option<Owned<Shaper>>, rtnl: Rtnl<'_>) {
         let place = &self.shaping.rx;
-        if let Some(shaper) = new {
-            shaper.open(&self.counters, rtnl);
-            place.put(shaper, rtnl);
+        if limits.rx == Rate::NONE {
+            // What waits on the rings goes on, in its place.
+            self.rings.set_shaper(None, rtnl);
         }
-        if let Some(shaper) = place.get_locked(rtnl) {
-            let rate = limits.rx;
-            shaper.set(
-                rate.bits,
-                rate.packets,
-                nanoseconds(limits.delay),
-                rtnl,
-            );
-        }
-        // What waits on the rings goes on from here, and keeps its place there.
-        match limits.rx == Rate::NONE {
-            true => {
-                self.rings.set_shaper(None, rtnl);
-                place.remove(rtnl);
-            }
-            false => self.rings.set_shaper(place.get_locked(rtnl), rtnl),
+        let open = |shaper: &Shaper| shaper.open(&self.counters, rtnl);
+        place.follow(limits.rx, limits.delay, new, open, rtnl);
+        if limits.rx != Rate::NONE {
+            self.rings.set_shaper(place.get_locked(rtnl), rtnl);
         }
         self.rings.set_bounds(self.bounds(rtnl), rtnl);
     }
 
     fn limit_tx(&self, limits: &Limits, new: Option<Owned<Shaper>>, rtnl: Rtnl<'_>) {
-        let place = &self.shaping.tx;
-        if limits.tx == Rate::NONE {
-            place.remove(rtnl);
-            return self.follow_detour(rtnl);
-        }
-        let set = |shaper: &Shaper| {
-            let rate = limits.tx;
-            shaper.set(
-                rate.bits,
-                rate.packets,
-                nanoseconds(limits.delay),
-                rtnl,
-            );
-        };
-        match (new, place.get_locked(rtnl)) {
-            (Some(shaper), _) => {
-                set(&shaper);
-                if self.rings.count(rtnl) != 0 {
-                    shaper.open(&self.counters, rtnl);
-                }
-                place.put(shaper, rtnl);
+        let open = |shaper: &Shaper| {
+            if self.rings.count(rtnl) != 0 {
+                shaper.open(&self.counters, rtnl);
             }
-            (None, Some(shaper)) => set(shaper),
-            (None, None) => {}
-        }
+        };
+        self.shaping
+            .tx
+            .follow(limits.tx, limits.delay, new, open, rtnl);
         self.follow_detour(rtnl);
     }
 
@@ -168,12 +128,14 @@ impl Vnic {
                 shaper.open(&self.counters, rtnl);
             }
         }
+        self.flows.open(&self.counters, rtnl);
         let sched = self.switch.sched(rtnl);
         self.shaping.class.open(sched, &self.counters, rtnl);
     }
 
     /// The VNIC goes down: what waits to be sent is dropped. What was received is dropped with the rings.
     pub(super) fn close_shaping(&self, rtnl: Rtnl<'_>) {
+        self.flows.close(rtnl);
         if let Some(shaper) = self.shaping.tx.get_locked(rtnl) {
             shaper.close(rtnl);
         }
@@ -195,7 +157,7 @@ impl Vnic {
     }
 
     /// A packet goes on that waited.
-    pub(crate) fn go_on(stage: Stage, skb: Skb, rcu: Rcu<'_>) {
+    pub(crate) fn go_on(stage: Stage, skb: Skb, note: u64, rcu: Rcu<'_>) {
         let Some(vnic) = skb.dev(rcu).downcast::<Vnic>() else {
             return;
         };
@@ -203,12 +165,27 @@ impl Vnic {
         let (switch, tx) = (&data.switch, Some(&data.counters));
         // What becomes of it is counted; its sender does not wait for an answer.
         let _ = match stage {
+            Stage::FlowRx => return Self::receive_shaped(vnic, skb, note, rcu),
+            Stage::FlowTx => switch.transmit_paced(vnic, skb, rcu),
             Stage::Tx => switch.transmit_any(vnic, skb, rcu),
             Stage::Wire => switch.send_now(vnic, skb, tx, rcu),
             Stage::WireCounted => switch.send_now(vnic, skb, None, rcu),
             // Such packets wait on rings.
             Stage::Rx => return,
         };
+    }
+
+    /// A packet goes on to its ring that waited for the limit of its flow.
+    fn receive_shaped(vnic: &Dev<Self>, skb: Skb, note: u64, rcu: Rcu<'_>) {
+        let data = vnic.data();
+        // The queue is in the last 16 bits.
+        match data.rings.find(note as u16, rcu) {
+            Some(ring) => skb.enqueue(&data.counters, ring, note, rcu),
+            None => {
+                let count = Some((&data.counters, Counter::RxDropDown));
+                skb.drop_for(vnic, count, Reason::DeviceDown);
+            }
+        }
     }
 
     /// Says whether packets that are sent go the usual way.
