@@ -150,7 +150,7 @@ WAYS = (("from the wire", "out", "kid", "v1", "rx"), ("to the wire", "tx", "out"
 
 
 def bandwidth(world):
-    for bits, seconds in ((50 * MBIT, 1), (200 * MBIT, 0.5), (1000 * MBIT, 0.3)):
+    for bits, seconds in ((50 * MBIT, 0.5), (200 * MBIT, 0.3), (1000 * MBIT, 0.12)):
         for what, source, to, dev, way in WAYS:
             world.set(dev, **{f"{way}-maxbw": bits})
             packets = bits / 8 / SIZE
@@ -163,7 +163,7 @@ def bandwidth(world):
 
 
 def packets(world):
-    for most, seconds in ((1000, 1), (50000, 0.4)):
+    for most, seconds in ((1000, 0.6), (50000, 0.15)):
         for what, source, to, dev, way in WAYS:
             world.set(dev, **{f"{way}-maxpps": most})
             near(most, world.flood(source, to, 1.3 * most, seconds, 60), 0.02, f"{most} packets a second {what}")
@@ -185,9 +185,147 @@ def delay(world):
         world.set(dev, **{f"{way}-maxbw": 0})
 
 
+def others(world):
+    """A VNIC whose neighbour is flooded beyond its limit."""
+    world.set("v1", **{"rx-maxbw": 20 * MBIT})
+    without = world.paced("out", "kid2", 1000, 0.3)
+    flood = world.start(PACE, "send", "10.1.0.2", "9", "1200", "4000", "100000", netns="out")
+    got = world.paced("out", "kid2", 1000, 0.3)
+    flood.kill()
+    same((300, 0), (got["received"], got["lost"]), "received beside a flood")
+    below(without["p99"] + 200000, got["p99"], "p99 beside a flood in ns")
+
+
+def both(world, sends, seconds, port=7000):
+    """Several senders to the outside at once, (namespace, packets a second); the bits a second that come of each."""
+    receivers = [world.receive("out", port + i) for i in range(len(sends))]
+    senders = [world.start(PACE, "send", "10.1.0.1", str(port + i), str(SIZE - 42), str(rate), str(int(rate * seconds)), netns=netns)
+               for i, (netns, rate) in enumerate(sends)]
+    for sender in senders:
+        sender.wait()
+    time.sleep(0.05 * SLOW)
+    return [finish(receiver)["received"] * SIZE * 8 / seconds for receiver in receivers]
+
+
+def link_set(**settings):
+    host = family()
+    host.do("link-set", {"ifindex": link("wire0")["ifindex"], **settings})
+    host.close()
+
+
+def shares(world):
+    link_set(maxbw=20 * MBIT)
+    world.set("v0", share=40)
+    world.set("v1", share=10)
+    full = 20 * MBIT / 8 / SIZE
+    got = both(world, [("tx", full), ("kid", full)], 1)
+    near(20 * MBIT, sum(got), 0.02, "both")
+    near(0.8, got[0] / sum(got), 0.03, "share 40")
+    near(0.2, got[1] / sum(got), 0.03, "share 10")
+    # Who wants less than his share gets it, and leaves the rest to others.
+    world.set("v0", share=10)
+    got = both(world, [("tx", full / 10), ("kid", full)], 0.5)
+    near(2 * MBIT, got[0], 0.02, "less than its share")
+    near(18 * MBIT, got[1], 0.03, "the rest")
+    # Three of them, one alone, and none left when it is taken away.
+    got = both(world, [("tx", full), ("kid", full), ("kid2", full)], 0.6)
+    for part, one in zip((10, 10, 100), got):
+        near(part / 120, one / sum(got), 0.04, f"share {part} of 120")
+    near(20 * MBIT, both(world, [("tx", 1.5 * full)], 0.5)[0], 0.02, "alone")
+    link_set(maxbw=0)
+    near(30 * MBIT, both(world, [("tx", 1.5 * full)], 0.3)[0], 0.01, "without a limit")
+
+
+def priorities(world):
+    link_set(maxbw=20 * MBIT)
+    full = 20 * MBIT / 8 / SIZE
+    for name, priority in (("v0", "high"), ("v1", "medium"), ("v2", "low")):
+        world.set(name, priority=priority)
+    got = both(world, [("tx", 0.4 * full), ("kid", 0.4 * full), ("kid2", full)], 0.5)
+    # What waits in the end, and what was free in the beginning, is the lowest's.
+    for wanted, one, what in zip((8, 8, 4 + 20 * 0.006 / 0.5), got, ("high", "medium", "low")):
+        near(wanted * MBIT, one, 0.03 if what == "low" else 0.005, what)
+    got = both(world, [("tx", full), ("kid", 0.4 * full), ("kid2", full)], 0.5)
+    below(0.05 * 20 * MBIT, got[1] + got[2], "what the highest leaves")
+    # A change takes effect at once, also while they wait.
+    world.set("v1", priority="high")
+    world.set("v0", priority="low")
+    got = both(world, [("tx", full), ("kid", 0.4 * full)], 0.5)
+    near(8 * MBIT, got[1], 0.01, "now the highest")
+
+
+def tcp(world):
+    for what, source, to, dev, way in WAYS:
+        world.set(dev, **{f"{way}-maxbw": 50 * MBIT})
+        server = world.start("iperf3", "--server", "--one-off", "--forceflush", netns=to)
+        while "listening" not in server.stdout.readline():
+            pass
+        said = run("iperf3", "--client", world.where[to][1], "--time", "2", "--json", netns=source)
+        got = json.loads(said)["end"]["sum_received"]["bits_per_second"]
+        server.wait()
+        print(f"# TCP {what}: {got:,.0f}", flush=True)
+        same(True, 40 * MBIT < got < 50.5 * MBIT, f"TCP {what}: {got}")
+        world.set(dev, **{f"{way}-maxbw": 0})
+
+
+def groups(world):
+    """Copies of a broadcast count for each receiver."""
+    world.set("v1", **{"rx-maxpps": 200})
+    before = [world.stats(dev) for dev in ("v1", "v2")]
+    run(PACE, "send", "10.1.0.255", "9", "100", "1000", "500", netns="out")
+    time.sleep(0.05 * SLOW)
+    got = [world.stats(dev)["rx-group"] - old["rx-group"] for dev, old in zip(("v1", "v2"), before)]
+    near(100, got[0], 0.05, "broadcasts to who is limited")
+    same(500, got[1], "broadcasts to the other")
+    world.set("v0", **{"tx-maxpps": 200})
+    before = world.stats("v2")["rx-group"]
+    run(PACE, "send", "10.1.0.255", "9", "100", "1000", "500", netns="tx")
+    time.sleep(0.05 * SLOW)
+    near(100, world.stats("v2")["rx-group"] - before, 0.05, "broadcasts of who is limited")
+
+
+def flow_stats(world, dev, name):
+    return world.host.do("flow-get", {"vnic": world.ids[dev], "name": name})
+
+
+def flows(world):
+    """Only its own packets wait for a flow's limit, and they are counted."""
+    for what, source, to, dev, way in WAYS:
+        port = "local-port" if way == "rx" else "remote-port"
+        world.host.do("flow-add", {"vnic": world.ids[dev], "name": "slow", "protocol": 17, port: 7001, f"{way}-maxbw": 10 * MBIT,
+                                   **({"ethertype": 0x800})})
+        full = 10 * MBIT / 8 / SIZE
+        receiver = world.receive(to, 7001)
+        sender = world.start(PACE, "send", world.where[to][1], "7001", str(SIZE - 42), str(2 * full), str(int(full)), netns=source)
+        got = world.paced(source, to, full, 0.4, port=7002)
+        sender.wait()
+        time.sleep(0.05 * SLOW)
+        slow = finish(receiver)
+        same((int(full * 0.4), 0), (got["received"], got["lost"]), f"beside the flow {what}")
+        below(500000, got["p99"], f"p99 beside the flow {what} in ns")
+        near(10 * MBIT, slow["received"] * SIZE * 8 / 0.505, 0.02, f"a flow {what}")
+        same(0, slow["backwards"], "out of order")
+        stats = flow_stats(world, dev, "slow")
+        same(int(full), stats[f"{way}-drops"] + slow["received"], f"dropped by the flow {what}: {stats} {slow}")
+        # Both limits count.
+        world.set(dev, **{f"{way}-maxbw": 5 * MBIT})
+        got = world.paced(source, to, 2 * full, 0.4, port=7001)
+        near(5 * MBIT, got["received"] * SIZE * 8 / 0.41, 0.03, f"a flow of a VNIC with less {what}")
+        world.set(dev, **{f"{way}-maxbw": 0})
+        world.host.do("flow-del", {"vnic": world.ids[dev], "name": "slow"})
+        got = world.paced(source, to, 2 * full, 0.2, port=7001)
+        same(0, got["lost"], f"without the flow {what}")
+
+
 if __name__ == "__main__":
     run_all([
         (bandwidth, "bandwidth"),
         (packets, "packets a second"),
         (delay, "packets wait no longer than they may"),
+        (others, "nobody else is concerned"),
+        (shares, "shares of a link"),
+        (priorities, "priorities on a link"),
+        (tcp, "TCP gets most of a limit"),
+        (groups, "group frames"),
+        (flows, "limits of flows"),
     ], World)

@@ -31,6 +31,7 @@ struct vnic_shaper {
 	struct vnic_meter meter;
 	struct vnic_packets queue;
 	u64 quantum;		/* packets go on in groups of so many ns */
+	u32 whole;		/* packets of more bytes are cut */
 	u64 secret;
 	struct vnic_counters __percpu *counters;
 	const struct vnic_flow *flow;	/* of which it is, or NULL */
@@ -295,6 +296,25 @@ void vnic_shaper_free(struct vnic_shaper *shaper)
 /* Packets that are due within so many ns go on together: a timer for each is dear. */
 #define VNIC_SHAPER_QUANTUM (50 * NSEC_PER_USEC)
 
+/*
+ * How many bytes go in a quarter of @delay ns. A packet of many segments that
+ * takes longer is better lost in part.
+ */
+static u32 vnic_shaper_whole(u64 bits, u64 delay)
+{
+	u64 bytes = bits * (delay / (4 * NSEC_PER_USEC)) /
+		    (BITS_PER_BYTE * USEC_PER_SEC);
+
+	return bits ? min(bytes, U32_MAX) : U32_MAX;
+}
+
+/* Whether a packet is better cut before it waits. BH off, under RCU. */
+bool vnic_shaper_cuts(const struct vnic_shaper *shaper,
+		      const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) && skb->len > READ_ONCE(shaper->whole);
+}
+
 /* Gives all that wait new departures; those that are refused are returned. */
 static struct sk_buff *vnic_shaper_renew(struct vnic_shaper *shaper, u64 now)
 {
@@ -354,6 +374,7 @@ void vnic_shaper_set(struct vnic_shaper *shaper, u64 bits, u32 packets,
 	now = ktime_get_ns();
 	vnic_meter_set(&shaper->meter, bits, packets, delay - quantum, now);
 	WRITE_ONCE(shaper->quantum, quantum);
+	WRITE_ONCE(shaper->whole, vnic_shaper_whole(bits, delay));
 	WRITE_ONCE(shaper->secret, get_random_u64());
 	refused = vnic_shaper_renew(shaper, now);
 	if (shaper->queue.first && !shaper->releasing)

@@ -73,6 +73,8 @@ static inline struct vnic_stamp *vnic_stamp(struct sk_buff *skb)
 
 u32 vnic_wire_len(const struct sk_buff *skb, bool framed, u32 *packets);
 unsigned int vnic_shaper_stamp(struct vnic_shaper *shaper, struct sk_buff *skb);
+bool vnic_shaper_cuts(const struct vnic_shaper *shaper,
+		      const struct sk_buff *skb);
 u64 vnic_shaper_wait(const struct vnic_shaper *shaper, struct sk_buff *skb);
 
 #endif

@@ -13,6 +13,7 @@
 #include <linux/skbuff.h>
 #include <vnic_shim.h>
 #include "ring.h"
+#include "shaper.h"
 #include "trace.h"
 
 /*
@@ -129,6 +130,40 @@ static noinline bool vnic_skb_queue(struct sk_buff *skb, bool wire,
 		c->value[VNIC_RX_TO_RING] += idle;
 	}
 	return true;
+}
+
+/* A list of what is to wait for @shaper: a frame, or its segments. */
+static struct sk_buff *vnic_skb_portions(struct sk_buff *skb,
+					 const struct vnic_shaper *shaper)
+{
+	struct sk_buff *segs;
+
+	if (vnic_shaper_cuts(shaper, skb)) {
+		segs = vnic_skb_cut(skb);
+		if (segs)
+			return segs;
+	}
+	skb_mark_not_on_list(skb);
+	return skb;
+}
+
+/* vnic_skb_queue() of a frame from the wire for a ring that may have a shaper. */
+static noinline void vnic_skb_queue_special(struct sk_buff *skb,
+					    struct vnic_counters __percpu *rx,
+					    struct vnic_ring *ring)
+{
+	struct vnic_shaper *shaper = READ_ONCE(ring->shaper);
+	struct sk_buff *next;
+
+	if (!shaper) {
+		vnic_skb_queue(skb, true, rx, ring);
+		return;
+	}
+	for (skb = vnic_skb_portions(skb, shaper); skb; skb = next) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		vnic_skb_queue(skb, true, rx, ring);
+	}
 }
 
 /**
@@ -288,7 +323,10 @@ bool vnic_skb_wire(struct sk_buff *skb, struct net_device *dst,
 	skb->dev = dst;
 	skb->pkt_type = PACKET_HOST;
 	if (unlikely(!vnic_ring_spares(ring, c))) {
-		vnic_skb_queue(skb, true, rx, ring);
+		if (unlikely(READ_ONCE(ring->special)))
+			vnic_skb_queue_special(skb, rx, ring);
+		else
+			vnic_skb_queue(skb, true, rx, ring);
 		return false;
 	}
 	c->value[VNIC_RX_PACKETS]++;
@@ -302,10 +340,16 @@ void vnic_skb_wire_shaped(struct sk_buff *skb, struct net_device *dst,
 			  struct vnic_ring *ring, struct vnic_shaper *shaper,
 			  u64 note)
 {
+	struct sk_buff *next;
+
 	trace_vnic_rx(dst, skb, skb->dev);
 	skb->dev = dst;
 	skb->pkt_type = PACKET_HOST;
-	vnic_skb_shape(skb, rx, ring, shaper, note);
+	for (skb = vnic_skb_portions(skb, shaper); skb; skb = next) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		vnic_skb_shape(skb, rx, ring, shaper, note);
+	}
 }
 
 /**

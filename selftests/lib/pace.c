@@ -57,10 +57,11 @@ static int send_all(char **argv)
 	size_t bytes = strtoul(argv[4], NULL, 0);
 	double gap = 1e9 / atof(argv[5]);
 	uint64_t count = strtoull(argv[6], NULL, 0), begin, refused = 0;
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 64 << 20;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 64 << 20, yes = 1;
 	uint64_t *packet = calloc(1, bytes < 16 ? 16 : bytes);
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &yes, sizeof(yes));
 	if (inet_pton(AF_INET, argv[2], &addr.sin_addr) != 1 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		fail(argv[2]);
 	begin = now();

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# lab: cpus=2 timeout=300 leaks=yes
+"""
+Limits that change, and VNICs that go, while packets come and wait: packets keep their order, nothing is lost that need not be, nothing stays.
+On several processors, where they can overtake each other.
+"""
+import os
+import random
+import signal
+import subprocess
+import time
+
+# pylint: disable=import-error
+from limits import MBIT, ORDER, PACE, SLOW, World, finish, ip, link_set, run, run_all, same
+
+# How long each test for order takes at least; ORDER_SECONDS=600 for as long as one likes.
+SECONDS = int(os.environ.get("ORDER_SECONDS", 4))
+LEAST = 100
+RATES = (0, 8000, 5 * MBIT, 50 * MBIT, 300 * MBIT, 1000 * MBIT, 1000000 * MBIT)
+DELAYS = (100, 1000, 5000, 20000)
+
+
+def in_order(world, source, to, change):
+    """Floods of four flows while something is changed again and again: none of them gets a packet before an earlier one."""
+    receiver = world.start(ORDER, "receive", "7000", "4", netns=to)
+    time.sleep(0.2 * SLOW)
+    sender = world.start(ORDER, "send", world.where[to][1], "7000", "4", "0", netns=source)
+    end, count = time.monotonic() + SECONDS * SLOW, 0
+    while time.monotonic() < end or count < LEAST:
+        change(count)
+        count += 1
+        time.sleep(random.choice((0, 0.001, 0.01)))
+    sender.kill()
+    sender.wait()
+    time.sleep(0.1 * SLOW)
+    got = finish(receiver)
+    same(0, got["backwards"], f"out of order after {count} changes: {got}")
+    same(True, got["received"] > 1000, f"received: {got}")
+    print(f"# {count} changes, {got}", flush=True)
+
+
+def some(ways):
+    """Limits of a VNIC or a flow by chance; every third time none."""
+    settings = {"limit-delay": random.choice(DELAYS)}
+    for way in ways:
+        settings[f"{way}-maxbw"] = random.choice(RATES)
+        settings[f"{way}-maxpps"] = random.choice((0, 0, 1000, 100000))
+    if random.randrange(3) == 0:
+        settings = {key: 0 for key in settings if key != "limit-delay"}
+    return settings
+
+
+def order_received(world):
+    for source in ("out", "tx"):
+        in_order(world, source, "kid", lambda _: world.set("v1", **some(["rx"])))
+
+
+def order_sent(world):
+    for to in ("out", "kid"):
+        in_order(world, "tx", to, lambda _: world.set("v0", **some(["tx"])))
+
+
+def order_link(world):
+    def change(count):
+        if count % 3 == 0:
+            world.set("v0", share=random.randrange(1, 1001), priority=random.choice(("high", "medium", "low")))
+        else:
+            link_set(maxbw=random.choice(RATES))
+    # Somebody else who wants it.
+    world.start(ORDER, "send", "10.1.0.1", "9", "1", "0", netns="kid2")
+    in_order(world, "tx", "out", change)
+    link_set(maxbw=0)
+
+
+def order_flow(world):
+    """Of a flow, and of its VNIC at the same time."""
+    for source, to, dev, way in (("out", "kid", "v1", "rx"), ("tx", "kid", "v1", "rx"), ("tx", "kid", "v0", "tx")):
+        port = "local-port" if way == "rx" else "remote-port"
+        world.host.do("flow-add", {"vnic": world.ids[dev], "name": "one", "ethertype": 0x800, "protocol": 17, port: 7000})
+        world.host.do("flow-add", {"vnic": world.ids[dev], "name": "two", "ethertype": 0x800, "protocol": 17, port: 7001})
+
+        def change(count, dev=dev, way=way):
+            if count % 4 == 0:
+                world.set(dev, **some([way]))
+            else:
+                name = random.choice(("one", "two"))
+                world.host.do("flow-set", {"vnic": world.ids[dev], "name": name, **some([way])})
+        in_order(world, source, to, change)
+        for name in ("one", "two"):
+            world.host.do("flow-del", {"vnic": world.ids[dev], "name": name})
+        world.set(dev, **{f"{way}-maxbw": 0, f"{way}-maxpps": 0})
+
+
+def order_all(world):
+    """Limits of sender, receiver and flow, the way packets are polled, pools' like, and how many rings."""
+    world.host.do("flow-add", {"vnic": world.ids["v1"], "name": "one", "ethertype": 0x800, "protocol": 17, "local-port": 7000})
+
+    def change(_):
+        what = random.randrange(5)
+        if what == 0:
+            world.set("v0", **some(["tx", "rx"]))
+        elif what == 1:
+            world.set("v1", **some(["tx", "rx"]))
+        elif what == 2:
+            world.host.do("flow-set", {"vnic": world.ids["v1"], "name": "one", **some(["rx", "tx"])})
+        else:
+            world.set("v1", poll=random.choice(("auto", "inline", "ring")))
+    in_order(world, "tx", "kid", change)
+    in_order(world, "out", "kid", change)
+
+
+# 142 bytes each: one goes, and about seven wait for a second, if they may.
+SLOWLY = {"tx-maxbw": 8000, "rx-maxbw": 8000, "limit-delay": 1000000}
+
+
+def some_wait(world, source, to):
+    run(PACE, "send", world.where[to][1], "7000", "100", "1000", "7", netns=source)
+
+
+def let_go(world):
+    """A limit that is taken away loses nothing that waits."""
+    for source, to, dev in (("tx", "out", "v0"), ("tx", "kid", "v0"), ("out", "kid", "v1"), ("tx", "kid", "v1")):
+        receiver = world.receive(to)
+        world.set(dev, **SLOWLY)
+        some_wait(world, source, to)
+        world.set(dev, **{"tx-maxbw": 0, "rx-maxbw": 0})
+        time.sleep(0.1 * SLOW)
+        got = finish(receiver)
+        same((7, 0, 0), (got["received"], got["lost"], got["backwards"]), f"{source} to {to} by {dev}")
+    receiver = world.receive("out")
+    world.set("v0", **{"limit-delay": 1000000})
+    link_set(maxbw=8000)
+    some_wait(world, "tx", "out")
+    link_set(maxbw=0)
+    time.sleep(0.1 * SLOW)
+    same(7, finish(receiver)["received"], "by the link")
+
+
+def down(world):
+    """What waits when a VNIC goes down is dropped and counted, and nothing of it comes when it is up again."""
+    world.host.do("flow-add", {"vnic": world.ids["v1"], "name": "one", "ethertype": 0x800, "protocol": 17, "local-port": 7000})
+    limit = [lambda on: world.set("v0", **(SLOWLY if on else {"tx-maxbw": 0, "rx-maxbw": 0})),
+             lambda on: world.set("v1", **(SLOWLY if on else {"tx-maxbw": 0, "rx-maxbw": 0})),
+             lambda on: world.host.do("flow-set", {"vnic": world.ids["v1"], "name": "one", **(SLOWLY if on else {"tx-maxbw": 0, "rx-maxbw": 0})}),
+             lambda on: link_set(maxbw=8000 if on else 0)]
+    world.set("v0", **{"limit-delay": 1000000})
+    for way, (source, to, netns, dev, counter) in zip(
+            limit, (("tx", "out", "tx", "v0", "tx-drop-down"), ("out", "kid", "kid", "v1", "rx-drop-down"),
+                    ("out", "kid", "kid", "v1", "rx-drop-down"), ("tx", "out", "tx", "v0", "tx-drop-down"))):
+        way(True)
+        done = world.change(dev, lambda: (some_wait(world, source, to), ip("link", "set", dev, "down", netns=netns)))
+        same(True, 4 <= done[counter] <= 6, f"dropped: {done}")
+        same(True, done["tx-waited"] + done["rx-waited"] >= 4, f"waited: {done}")
+        ip("link", "set", dev, "up", netns=netns)
+        done = world.change(dev, lambda: time.sleep(1.2))
+        same((0, 0), (done["rx-packets"], done["tx-packets"]), f"afterwards: {done}")
+        way(False)
+        receiver = world.receive(to)
+        for name, (other, addr) in world.where.items():
+            if name != netns:
+                ip("neigh", "replace", addr, "lladdr", world.macs[name], "dev", dev, "nud", "permanent", netns=netns)
+        some_wait(world, source, to)
+        time.sleep(0.1 * SLOW)
+        same(7, finish(receiver)["received"], f"{source} to {to} when all is over")
+
+
+def removed(world):
+    """VNICs, namespaces and the module go while packets wait everywhere."""
+    for round_ in range(6):
+        for dev in ("v0", "v1", "v2"):
+            world.set(dev, **SLOWLY)
+        world.host.do("flow-add", {"vnic": world.ids["v1"], "name": "one", "ethertype": 0x800, "protocol": 17, "local-port": 7000, **SLOWLY})
+        link_set(maxbw=8000)
+        senders = [world.start(ORDER, "send", world.where[to][1], "7000", "2", "0", netns=source)
+                   for source, to in (("out", "kid"), ("tx", "kid"), ("kid2", "out"), ("kid", "out"))]
+        time.sleep(0.2 * SLOW)
+        if round_ % 3 == 0:
+            for name in ("kid", "tx", "kid2"):
+                ip("link", "del", world.where[name][0], netns=name)
+        elif round_ % 3 == 1:
+            world.host.close()
+            run("rmmod", "vnic")
+        for sender in senders:
+            sender.kill()
+            sender.wait()
+        if round_ % 3 == 1:
+            subprocess.run(["insmod", os.environ["VNIC_KO"]], check=True)
+        world.close()
+        # pylint: disable=unnecessary-dunder-call
+        world.__init__()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    run_all([
+        (let_go, "a limit goes while packets wait"),
+        (down, "a VNIC goes down while packets wait"),
+        (removed, "VNICs, namespaces and the module go while packets wait"),
+        (order_received, "order of what is received"),
+        (order_sent, "order of what is sent"),
+        (order_link, "order on a link"),
+        (order_flow, "order of flows"),
+        (order_all, "order while everything changes"),
+    ], World)
