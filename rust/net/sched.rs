@@ -150,9 +150,8 @@ impl Owned<Sched> {
     pub(crate) fn new_sched(_rtnl: Rtnl<'_>) -> Result<Self> {
         // SAFETY: RTNL is held, so this is process context.
         let sched = unsafe { bindings::vnic_sched_alloc() };
+        let sched = NonNull::new(sched.cast()).ok_or(ENOMEM)?;
         // SAFETY: From there, and nothing waits in it.
-        NonNull::new(sched.cast())
-            .map(|sched| unsafe { Self::from_raw(sched) })
-            .ok_or(ENOMEM)
+        Ok(unsafe { Self::from_raw(sched) })
     }
 }

@@ -82,6 +82,17 @@ pub(crate) enum Refusal {
     NoMemory,
 }
 
+/// How a packet of a flow with a limit is received.
+#[derive(Clone, Copy)]
+pub(crate) struct Shaped<'a> {
+    /// The flow's limit.
+    pub(crate) shaper: &'a Shaper,
+    /// The ring that it goes on then.
+    pub(crate) ring: &'a Ring,
+    /// The queue that this ring is for, if it goes on later.
+    pub(crate) queue: u16,
+}
+
 /// An owned list of packets.
 ///
 /// # Invariants
@@ -437,24 +448,16 @@ impl Skb {
     }
 
     /// As [`Skb::arrive`], if the packet is of a flow with a limit: it goes by a ring, maybe later.
-    pub(crate) fn arrive_shaped(
-        self,
-        dst: &NetDev,
-        rx: &Counters,
-        ring: &Ring,
-        shaper: &Shaper,
-        queue: u16,
-        _rcu: Rcu<'_>,
-    ) {
+    pub(crate) fn arrive_shaped(self, dst: &NetDev, rx: &Counters, way: Shaped<'_>, _rcu: Rcu<'_>) {
         // SAFETY: Consumes the packet; device, counters, ring and shaper live.
         unsafe {
             bindings::vnic_skb_wire_shaped(
                 self.into_raw(),
                 dst.as_ptr(),
                 rx.as_ptr(),
-                ring.as_ptr(),
-                shaper.as_ptr(),
-                queue.into(),
+                way.ring.as_ptr(),
+                way.shaper.as_ptr(),
+                way.queue.into(),
             )
         };
     }
@@ -464,10 +467,9 @@ impl Skb {
         self,
         src: &NetDev,
         dst: &NetDev,
-        (tx, rx): (Option<&Counters>, &Counters),
-        ring: &Ring,
-        shaper: &Shaper,
-        queue: u16,
+        tx: Option<&Counters>,
+        rx: &Counters,
+        way: Shaped<'_>,
         _rcu: Rcu<'_>,
     ) -> Tx {
         // SAFETY: Consumes the packet; devices, counters, ring and shaper live.
@@ -478,9 +480,9 @@ impl Skb {
                 dst.as_ptr(),
                 raw(tx),
                 rx.as_ptr(),
-                ring.as_ptr(),
-                shaper.as_ptr(),
-                NOTE_LOCAL | u64::from(queue),
+                way.ring.as_ptr(),
+                way.shaper.as_ptr(),
+                NOTE_LOCAL | u64::from(way.queue),
             )
         })
     }

@@ -116,54 +116,54 @@ static struct sk_buff *vnic_class_expire(struct vnic_class *class, u64 now)
 	return expired;
 }
 
-/* Takes the next packet; NULL if it is not time yet, or there is none. */
-static struct sk_buff *vnic_sched_pop(struct vnic_sched *sched, u64 now)
+/*
+ * Takes the next packet of who is next, and in *@expired what waited there for
+ * too long, which may be all. Who that is, or NULL if nobody is, or not yet.
+ */
+static struct vnic_class *vnic_sched_pop(struct vnic_sched *sched,
+					 struct sk_buff **skb,
+					 struct sk_buff **expired)
 {
-	struct vnic_class *class;
+	struct vnic_class *class = vnic_sched_next(sched);
+	u64 now = ktime_get_ns(), start;
 	u32 bytes, packets;
 
-	while ((class = vnic_sched_next(sched))) {
-		struct sk_buff *skb = NULL;
-		u64 start = class->start;
-
-		if (!sched->flushed &&
-		    vnic_meter_ready(&sched->meter, now) > now)
-			return NULL;
-		if (!sched->flushed)
-			vnic_class_drop(class, vnic_class_expire(class, now),
-					VNIC_TX_DROP_LIMIT);
-		vnic_sched_leave(sched, class);
-		if (class->queue.first) {
-			skb = vnic_packets_pop(&class->queue);
-			bytes = vnic_wire_len(skb, true, &packets);
-			vnic_meter_admit(&sched->meter, now, bytes, packets);
-			vnic_class_advance(sched, class, start, bytes);
-		}
-		if (class->queue.first) {
-			class->start = class->finish;
-			vnic_sched_enter(sched, class);
-		}
-		if (skb)
-			return skb;
+	if (!class || (!sched->flushed &&
+		       vnic_meter_ready(&sched->meter, now) > now))
+		return NULL;
+	*skb = NULL;
+	*expired = sched->flushed ? NULL : vnic_class_expire(class, now);
+	start = class->start;
+	vnic_sched_leave(sched, class);
+	if (class->queue.first) {
+		*skb = vnic_packets_pop(&class->queue);
+		bytes = vnic_wire_len(*skb, true, &packets);
+		vnic_meter_admit(&sched->meter, now, bytes, packets);
+		vnic_class_advance(sched, class, start, bytes);
 	}
-	return NULL;
+	if (class->queue.first) {
+		class->start = class->finish;
+		vnic_sched_enter(sched, class);
+	}
+	return class;
 }
 
 /* Sends on what has its time, but at most a budget. */
 static void vnic_sched_release(struct vnic_sched *sched)
 {
 	unsigned int budget = VNIC_SCHED_BUDGET;
-	struct sk_buff *skb;
+	struct sk_buff *skb, *expired;
+	struct vnic_class *class;
 
 	spin_lock(&sched->lock);
 	if (sched->releasing)
 		goto out;
 	sched->releasing = true;
-	while (budget-- && (skb = vnic_sched_pop(sched, ktime_get_ns()))) {
-		enum vnic_stage stage = vnic_stamp(skb)->note;
-
+	while (budget-- && (class = vnic_sched_pop(sched, &skb, &expired))) {
 		spin_unlock(&sched->lock);
-		vnic_shaped(stage, skb, 0);
+		vnic_class_drop(class, expired, VNIC_TX_DROP_LIMIT);
+		if (skb)
+			vnic_shaped(vnic_stamp(skb)->note, skb, 0);
 		spin_lock(&sched->lock);
 	}
 	sched->releasing = false;
@@ -352,16 +352,17 @@ void vnic_sched_set(struct vnic_sched *sched, u64 bits)
 	spin_unlock_bh(&sched->lock);
 }
 
-/* Drops what all have. Under the lock. */
-static void vnic_sched_purge(struct vnic_sched *sched)
+/* Takes what one of those who wait has, who is returned, or NULL. */
+static struct vnic_class *vnic_sched_purge(struct vnic_sched *sched,
+					   struct sk_buff **skb)
 {
-	struct vnic_class *class;
+	struct vnic_class *class = vnic_sched_next(sched);
 
-	while ((class = vnic_sched_next(sched))) {
+	if (class) {
 		vnic_sched_leave(sched, class);
-		vnic_class_drop(class, vnic_packets_take(&class->queue),
-				VNIC_TX_DROP_LIMIT);
+		*skb = vnic_packets_take(&class->queue);
 	}
+	return class;
 }
 
 /**
@@ -373,6 +374,8 @@ static void vnic_sched_purge(struct vnic_sched *sched)
 void vnic_sched_drain(struct vnic_sched *sched)
 {
 	unsigned long end = jiffies + VNIC_SCHED_DRAIN_TIME;
+	struct vnic_class *class;
+	struct sk_buff *skb;
 
 	spin_lock_bh(&sched->lock);
 	vnic_meter_set(&sched->meter, 0, 0, 0, 0);
@@ -382,12 +385,15 @@ void vnic_sched_drain(struct vnic_sched *sched)
 		local_bh_disable();
 		rcu_read_lock();
 		vnic_sched_release(sched);
+		class = NULL;
 		spin_lock(&sched->lock);
 		/* Others may send as fast as we do. */
 		if (time_after(jiffies, end))
-			vnic_sched_purge(sched);
+			class = vnic_sched_purge(sched, &skb);
 		sched->empty = !sched->releasing && !vnic_sched_next(sched);
 		spin_unlock(&sched->lock);
+		if (class)
+			vnic_class_drop(class, skb, VNIC_TX_DROP_LIMIT);
 		rcu_read_unlock();
 		local_bh_enable();
 		cond_resched();

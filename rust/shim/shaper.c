@@ -54,17 +54,23 @@ u32 vnic_wire_len(const struct sk_buff *skb, bool framed, u32 *packets)
 	const struct skb_shared_info *info = skb_shinfo(skb);
 	u32 len = skb->len + (framed ? 0 : ETH_HLEN);
 	u32 headers, segs;
+	int at;
 
 	*packets = 1;
-	if (likely(!info->gso_size) || !skb_transport_header_was_set(skb))
+	if (likely(!info->gso_size) ||
+	    (!skb->encapsulation && !skb_transport_header_was_set(skb)))
 		return len;
-	headers = skb_transport_offset(skb) + (framed ? 0 : ETH_HLEN);
+	at = skb->encapsulation ? skb_inner_transport_offset(skb) :
+				  skb_transport_offset(skb);
+	/* Nonsense is too large. */
+	headers = at + (framed ? 0 : ETH_HLEN);
+	if (headers >= len)
+		return len;
 	if (info->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
 		const struct tcphdr *tcp;
 		struct tcphdr room;
 
-		tcp = skb_header_pointer(skb, skb_transport_offset(skb),
-					 sizeof(room), &room);
+		tcp = skb_header_pointer(skb, at, sizeof(room), &room);
 		headers += tcp ? __tcp_hdrlen(tcp) : sizeof(room);
 	} else {
 		headers += sizeof(struct udphdr);

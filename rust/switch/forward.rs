@@ -38,6 +38,7 @@ use crate::{
         skb::{
             Reason,
             Refusal,
+            Shaped,
             Skb, //
         },
     },
@@ -141,7 +142,12 @@ impl Switch {
             skb.vlan_clear();
         }
         if let Some(shaper) = shaper {
-            skb.arrive_shaped(vnic, data.counters(), ring, shaper, queue, rcu);
+            let way = Shaped {
+                shaper,
+                ring,
+                queue,
+            };
+            skb.arrive_shaped(vnic, data.counters(), way, rcu);
             return Verdict::Consumed;
         }
         match skb.arrive(vnic, data.counters(), ring, rcu) {
@@ -287,7 +293,12 @@ impl Switch {
         let rx = dst.data().counters();
         match (shaper, dst.data().rings().find(queue, rcu)) {
             (Some(shaper), Some(ring)) => {
-                skb.hand_over_shaped(src, dst, (tx, rx), ring, shaper, queue, rcu)
+                let way = Shaped {
+                    shaper,
+                    ring,
+                    queue,
+                };
+                skb.hand_over_shaped(src, dst, tx, rx, way, rcu)
             }
             _ => Self::deliver_by(queue, skb, src, tx, dst, rcu),
         }

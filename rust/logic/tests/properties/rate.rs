@@ -17,7 +17,8 @@ fn meter(bits: u64, packets: u32, delay: u64) -> Meter {
 
 /// Rates of all sizes, each as likely.
 fn rates() -> impl Strategy<Value = u64> {
-    (0u32..8, 8_000u64..80_000).prop_map(|(tens, base)| (base * 10u64.pow(tens)).min(1_000_000_000_000))
+    (0u32..8, 8_000u64..80_000)
+        .prop_map(|(tens, base)| (base * 10u64.pow(tens)).min(1_000_000_000_000))
 }
 
 proptest! {
@@ -106,13 +107,21 @@ proptest! {
 /// The lower of two rates counts, whichever it is.
 #[test]
 fn both() {
-    for (bits, packets, wanted) in [(8_000_000, 0, 1000), (0, 500, 500), (8_000_000, 500, 500), (8_000_000, 2000, 1000)] {
+    for (bits, packets, wanted) in [
+        (8_000_000, 0, 1000),
+        (0, 500, 500),
+        (8_000_000, 500, 500),
+        (8_000_000, 2000, 1000),
+    ] {
         let mut meter = meter(bits, packets, u64::MAX);
         let mut count = 0;
         while meter.admit(SECOND, 1000, 1).unwrap() < 11 * SECOND {
             count += 1;
         }
-        assert!((wanted * 10..=wanted * 10 + 2).contains(&count), "{bits} {packets}: {count}");
+        assert!(
+            (wanted * 10..=wanted * 10 + 2).contains(&count),
+            "{bits} {packets}: {count}"
+        );
     }
 }
 
