@@ -270,18 +270,21 @@ t_shares() {
 	world
 	same 'vnic: warning: share 200 of v0 has no effect: stub0 has no wire' "$(host set v0 share 200 2>&1)" 'on an etherstub'
 	same 'vnic: warning: share 200 of eth0 has no effect: nic0 has no maxbw' "$(host set web/eth0 share 200 2>&1)" 'without a maxbw'
+	same 'vnic: warning: priority of eth0 has no effect: nic0 has no maxbw' "$(host set db/eth0 priority high 2>&1)" 'the same'
+	same '' "$(host set db/eth0 priority medium 2>&1)" 'as all have it'
 	same 'vnic: warning: share 7 of v1 has no effect: stub0 has no wire' "$(host add stub0 v1 share 7 2>&1)" 'of a new one'
 	ip -n host link set dev v1 type vnic share 8 2>&1 | says 'Warning: vnic: share 8 of v1 has no effect: stub0 has no wire'
 	ip -n host link add link nic0 name v2 type vnic share 9 2>&1 | says 'Warning: vnic: share 9 of v2 has no effect: nic0 has no maxbw'
 	host del v1 v2
-	host doctor | says '^warn shares without effect, nic0 has no maxbw: web/eth0; vnic link set nic0 maxbw RATE$'
-	host doctor | says '^warn shares without effect, stub0 has no wire: v0; vnic set NAME share 100$'
+	host doctor | says '^warn shares or priorities without effect, nic0 has no maxbw: web/eth0; vnic link set nic0 maxbw RATE$'
+	host doctor | says '^warn shares or priorities without effect, stub0 has no wire: v0; vnic set NAME share 100 priority medium$'
 	host link set nic0 maxbw 2G
 	host link show nic0 | says ' 2G$'
 	same 2000000000 "$(host link -j show nic0 | jq '.[0].maxbw')" 'a plain number'
 	host link show stub0 | says ' none$'
 	same '' "$(host set web/eth0 share 300 2>&1)" 'with a maxbw'
-	no says 'shares without effect, nic0' <<<"$(host doctor)"
+	same '' "$(host set db/eth0 priority low 2>&1)" 'with a maxbw'
+	no says 'without effect, nic0' <<<"$(host doctor)"
 	same 'vnic: warning: share 300 of eth0 has no effect: nic0 has no maxbw' "$(host link set nic0 maxbw none 2>&1)" 'when it goes'
 	refused 'stub0 has no wire that a maxbw could be of' host link set stub0 maxbw 1M
 	refused 'maxbw is a rate' host link set nic0 maxbw 1

@@ -162,10 +162,9 @@ fn set_maxbw(
     let bits = bits(attr, "maxbw", extack)?;
     switch.set_maxbw(bits, rtnl)?;
     if bits == 0 {
-        let default = Limits::DEFAULT.share;
-        let void = switch.find_own(rtnl, |vnic| vnic.data().limits(rtnl).share != default);
+        let void = switch.find_own(rtnl, |vnic| vnic.data().limits(rtnl).has_turn());
         if let Some(vnic) = void {
-            Vnic::warn_of_share(vnic, extack, rtnl);
+            Vnic::warn_of_turn(vnic, extack, rtnl);
         }
     }
     Ok(())
@@ -394,7 +393,7 @@ impl Change<'_> {
     /// Warns of what changes nothing.
     pub(super) fn warn(&self, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
         if self.wanted.limits.is_some() {
-            Vnic::warn_of_share(self.dev, extack, rtnl);
+            Vnic::warn_of_turn(self.dev, extack, rtnl);
         }
     }
 

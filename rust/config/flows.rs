@@ -29,6 +29,7 @@ use crate::{
     },
     net::{
         flow::{
+            Flow,
             FlowName,
             FlowSpec,
             Refusal,
@@ -215,14 +216,19 @@ impl<'a> Change<'a> {
     ) -> Result<Self> {
         let name = name(attrs, extack)?;
         let flows = dev.data().flows();
-        let changed = flows.with_named(&name, rtnl, |flow| {
+        let mut change = |flow: &Flow| {
             let old = flow.limits(rtnl);
             if let Some(new) = old.with(attrs, &Kinds::FLOW, extack)? {
                 flow.change_limits(new, rtnl)?;
             }
             Ok(Self::Set(dev, flow.id(), old))
+        };
+        let changed = flows.with_named(&name, rtnl, |flow| {
+            (!flow.is_leaving()).then(|| change(flow))
         });
-        changed.unwrap_or_else(|| Err(no_flow(dev, &name, extack)))
+        changed
+            .flatten()
+            .unwrap_or_else(|| Err(no_flow(dev, &name, extack)))
     }
 
     fn delete(

@@ -308,7 +308,8 @@ impl Flow {
         }
     }
 
-    fn is_leaving(&self) -> bool {
+    /// Whether it is to be removed.
+    pub(crate) fn is_leaving(&self) -> bool {
         self.state.load(Ordering::Relaxed) == State::Leaving as u8
     }
 

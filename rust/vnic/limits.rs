@@ -214,6 +214,11 @@ impl Limits {
         priority: Priority::Medium,
     };
 
+    /// Whether they say something of whose turn it is on a link that is limited.
+    pub(crate) fn has_turn(&self) -> bool {
+        (self.share, self.priority) != (Self::DEFAULT.share, Self::DEFAULT.priority)
+    }
+
     /// Describes them, but for the priority, whose size differs. A rate that is none is left out.
     pub(crate) fn put(&self, kinds: &Kinds, message: &mut Message<'_>) -> Result {
         for (rate, (bits, packets)) in [(self.rx, kinds.rx), (self.tx, kinds.tx)] {
@@ -285,21 +290,27 @@ impl Vnic {
         Ok(Some(old))
     }
 
-    /// Warns, in the answer to a request that succeeds, of a share that changes nothing.
-    pub(crate) fn warn_of_share(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
-        let data = dev.data();
-        let share = data.limits(rtnl).share;
-        if share == Limits::DEFAULT.share || data.switch.maxbw(rtnl) != 0 {
+    /// Warns, in the answer to a request that succeeds, of a share or a priority that changes nothing.
+    pub(crate) fn warn_of_turn(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
+        let (data, name) = (dev.data(), dev.name());
+        let limits = data.limits(rtnl);
+        if !limits.has_turn() || data.switch.maxbw(rtnl) != 0 {
             return;
         }
+        let lower = data.lower().name();
         let lacks = match data.switch.is_stub() {
             true => "wire",
             false => "maxbw",
         };
-        extack.warn(format_args!(
-            "vnic: share {share} of {} has no effect: {} has no {lacks}",
-            dev.name(),
-            data.lower().name()
-        ));
+        if limits.share != Limits::DEFAULT.share {
+            let share = limits.share;
+            extack.warn(format_args!(
+                "vnic: share {share} of {name} has no effect: {lower} has no {lacks}"
+            ));
+        } else {
+            extack.warn(format_args!(
+                "vnic: priority of {name} has no effect: {lower} has no {lacks}"
+            ));
+        }
     }
 }

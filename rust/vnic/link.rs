@@ -216,7 +216,7 @@ impl LinkOps for Vnic {
             database::vnic_comes(dev, rtnl);
         }
         events::added(dev, rtnl);
-        Self::warn_of_share(dev, extack, rtnl);
+        Self::warn_of_turn(dev, extack, rtnl);
         Ok(())
     }
 
@@ -293,7 +293,7 @@ impl LinkOps for Vnic {
         }
         if limits.is_some() {
             events::changed(dev, rtnl);
-            Self::warn_of_share(dev, extack, rtnl);
+            Self::warn_of_turn(dev, extack, rtnl);
         }
         Ok(())
     }

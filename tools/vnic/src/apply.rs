@@ -126,7 +126,7 @@ pub fn run(printer: &Printer, file: &Path, dry_run: bool, prune: bool) -> Result
     // Of the whole document, and when all of it is done.
     family.be_quiet();
     rtnl.be_quiet();
-    warn_of_shares(&wanted, &state);
+    warn_of_turns(&wanted, &state);
     if plan.iter().all(|step| matches!(step, Step::Skip { .. })) {
         return printer.remark("nothing to change");
     }
@@ -465,11 +465,11 @@ fn set_maxbw(family: &Family, link: u32, bits: u64) -> Result<(), Error> {
     family.ask(cmd::LINK_SET, &request).map(|_| ())
 }
 
-/// Says of shares that they change nothing, as the kernel does of a single request.
-fn warn_of_shares(wanted: &Wanted, state: &State) {
+/// Says of shares and priorities that they change nothing, as the kernel does of a single request.
+fn warn_of_turns(wanted: &Wanted, state: &State) {
     for vnic in wanted.vnics.iter().filter(|vnic| !vnic.absent) {
         let limits = vnic.limits.as_ref();
-        let Some(share) = limits.and_then(Limits::own_share) else {
+        let Some(turn) = limits.and_then(Limits::turn) else {
             continue;
         };
         let said = wanted.links.iter().find(|link| link.name == vnic.link);
@@ -483,7 +483,7 @@ fn warn_of_shares(wanted: &Wanted, state: &State) {
             false => "maxbw",
         };
         warn(&format!(
-            "share {share} of {} has no effect: {} has no {lacks}",
+            "{turn} of {} has no effect: {} has no {lacks}",
             vnic.full_name(),
             vnic.link
         ));

@@ -330,25 +330,25 @@ fn vnics(vnics: &[Vnic]) -> Vec<Finding> {
     found
 }
 
-/// Shares that change nothing.
-fn shares(links: &[Link], vnics: &[Vnic]) -> Vec<Finding> {
+/// Shares and priorities that change nothing.
+fn turns(links: &[Link], vnics: &[Vnic]) -> Vec<Finding> {
     let mut found = Vec::new();
     for link in links.iter().filter(|link| link.maxbw == 0) {
         let void = |vnic: &&Vnic| {
             let limits = vnic.limits.as_ref();
-            vnic.link.as_ref() == Some(&link.name) && limits.and_then(Limits::own_share).is_some()
+            vnic.link.as_ref() == Some(&link.name) && limits.and_then(Limits::turn).is_some()
         };
         let names: Vec<String> = vnics.iter().filter(void).map(Vnic::full_name).collect();
         if names.is_empty() {
             continue;
         }
         let (lacks, cure) = match link.kind.as_str() {
-            "etherstub" => ("wire", "vnic set NAME share 100".to_owned()),
+            "etherstub" => ("wire", "vnic set NAME share 100 priority medium".to_owned()),
             _ => ("maxbw", format!("vnic link set {} maxbw RATE", link.name)),
         };
         found.push(warn(
             format!(
-                "shares without effect, {} has no {lacks}: {}",
+                "shares or priorities without effect, {} has no {lacks}: {}",
                 link.name,
                 list(&names)
             ),
@@ -435,7 +435,7 @@ fn of_family(all: &[Value]) -> Vec<Finding> {
     found.extend(others(all, &links, is_wireless));
     found.extend(vlan_devices(all, &links, &known));
     found.extend(vnics(&known));
-    found.extend(shares(&links, &known));
+    found.extend(turns(&links, &known));
     found
 }
 

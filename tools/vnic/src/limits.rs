@@ -367,9 +367,12 @@ impl Limits {
         self.unlike(&first).words()
     }
 
-    /// The share, if it is not the one that all have at first.
-    pub fn own_share(&self) -> Option<u16> {
-        self.share.filter(|share| *share != uapi::SHARE_DEFAULT)
+    /// What they say of a VNIC's turn on a link that is limited, if that is not what all say at first.
+    pub fn turn(&self) -> Option<String> {
+        match self.share {
+            Some(share) if share != uapi::SHARE_DEFAULT => Some(format!("share {share}")),
+            _ => (self.priority != uapi::PRIORITY_DEFAULT).then(|| "priority".to_owned()),
+        }
     }
 
     /// Of a VNIC, in the words of a document: all of them, what is not said is as it is at first.
