@@ -195,7 +195,7 @@ t_flows() {
 	same 'web/eth0:web:10:protocol tcp local-port 80:0
 web/eth0:dns:0:protocol udp remote-port 53:' "$(host flow show web/eth0 -po vnic,name,rank,match,ring)" 'of a VNIC'
 	same 3 "$(host flow -j | jq length)" 'all of them'
-	same '0:0' "$(host flow show v0 -s -po rx_packets,tx_bytes)" 'what it counted'
+	same '0:0:0:0' "$(host flow show v0 -s -po rx_packets,tx_bytes,rx_drops,tx_drops)" 'what it counted'
 	same 'new flow probe web/eth0
 gone flow probe web/eth0' "$(jq -r '"\(.event) flow \(.flow.name) \(.flow.vnic)"' "$log.events" | sort -ru)" events
 	refused 'eth0 has a flow dns already' host flow add web/eth0 dns dscp 1
@@ -298,6 +298,9 @@ t_flow_limits() {
 	same 'maxbw 5M priority low
 ' "$(host flow show web/eth0 -po limits)
 " 'as it shows them'
+	same 'vnic: warning: priority of flow other has no effect yet' "$(host flow add web/eth0 other priority high dscp 1 2>&1)" 'a priority'
+	host doctor | says '^warn priorities of flows without effect: web/eth0 web, web/eth0 other; vnic flow set'
+	host flow del web/eth0 other
 	host flow show web/eth0 | says 'protocol tcp +- +maxbw 5M priority low$'
 	same '5000000 5000000 0 0 5000 null low' \
 		"$(host flow show web/eth0 -j | jq -r '.[0] | "\(.rx_maxbw) \(.tx_maxbw) \(.rx_maxpps) \(.tx_maxpps) \(.limit_delay) \(.share) \(.priority)"')" 'plain numbers'
@@ -338,9 +341,10 @@ t_limits_document() {
 	no grep -q warning "$log.said"
 	host export | cmp - "$text"
 	# Without that, what has no effect is named; all of it.
-	sed 's/^maxbw = "2G"/maxbw = "none"/; s/^limits = "none"/limits = "share 7"/' "$text" >"$text.less"
+	sed 's/maxbw 5M"/maxbw 5M priority low"/; s/^maxbw = "2G"/maxbw = "none"/; s/^limits = "none"/limits = "share 7"/' "$text" >"$text.less"
 	host apply "$text.less" 2>"$log.said"
 	same 'vnic: warning: share 7 of db/eth0 has no effect: nic0 has no maxbw
+vnic: warning: priority of flow web of web/eth0 has no effect yet
 vnic: warning: share 200 of web/eth0 has no effect: nic0 has no maxbw
 vnic: warning: share 7 of v0 has no effect: stub0 has no wire' "$(cat "$log.said")" 'warnings'
 	host export | cmp - "$text.less"

@@ -6,12 +6,9 @@
 The netlink family "vnic", by the kernel's own library for specifications (tools/net/ynl): what it shows, to whom, what it changes, what it
 refuses, what it tells. Documentation/netlink/specs/vnic.yaml is all that the library knows of it.
 """
-import contextlib
 import errno
-import io
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -19,7 +16,7 @@ import yaml
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error,import-self
-from family import SPEC, YNL, as_nobody, events_of, family, ip, link, refused, run_all, same
+from family import SPEC, YNL, as_nobody, events_of, family, ip, link, refused, run_all, same, warned
 
 
 class World:
@@ -102,14 +99,6 @@ UNLIMITED = {"limit-delay": 5000, "share": 100, "priority": "medium"}
 
 def limits_of(shown):
     return {key: value for key, value in shown.items() if key in LIMITS}
-
-
-def warned(request):
-    """What the kernel says of a request that succeeds."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        request()
-    return "".join(re.findall(r"'msg': '([^']*)'", said.getvalue()))
 
 
 def limits(world):

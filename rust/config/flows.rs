@@ -265,6 +265,23 @@ impl<'a> Change<'a> {
         matches!(self, Self::Delete(..))
     }
 
+    /// Warns of what changes nothing: flows of a VNIC do not take turns.
+    pub(super) fn warn(&self, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
+        let (dev, id) = match self {
+            Self::Add(dev, staged) => (dev, staged.id),
+            Self::Set(dev, id, _) => (dev, *id),
+            Self::Delete(..) => return,
+        };
+        dev.data().flows().with_id(id, rtnl, |flow| {
+            if flow.limits(rtnl).priority != Limits::DEFAULT.priority {
+                let name = flow.spec().name;
+                extack.warn(format_args!(
+                    "vnic: priority of flow {name} has no effect yet"
+                ));
+            }
+        });
+    }
+
     /// Shows packets a flow that is added. It has to be committed then. Cannot fail.
     pub(super) fn activate(&self, rtnl: Rtnl<'_>) {
         if let Self::Add(dev, staged) = self {
@@ -326,14 +343,18 @@ fn permitted<'a>(request: &Request<'a>, rtnl: Rtnl<'a>) -> Result<&'a Dev<Vnic>>
 /// Adds a flow.
 pub(super) fn add(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     let dev = permitted(request, rtnl)?;
-    Change::add(dev, request.attrs(), &mut request.extack(), rtnl)?.commit(rtnl);
+    let change = Change::add(dev, request.attrs(), &mut request.extack(), rtnl)?;
+    change.warn(&mut request.extack(), rtnl);
+    change.commit(rtnl);
     Ok(())
 }
 
 /// Changes the limits of a flow.
 pub(super) fn set(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
     let dev = permitted(request, rtnl)?;
-    Change::set(dev, request.attrs(), &mut request.extack(), rtnl)?.commit(rtnl);
+    let change = Change::set(dev, request.attrs(), &mut request.extack(), rtnl)?;
+    change.warn(&mut request.extack(), rtnl);
+    change.commit(rtnl);
     Ok(())
 }
 

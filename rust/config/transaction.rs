@@ -276,6 +276,9 @@ pub(super) fn apply(request: &Request<'_>, rtnl: Rtnl<'_>) -> Result {
             for change in progress.changes.iter() {
                 change.warn(&mut extack, rtnl);
             }
+            for change in progress.flows.iter() {
+                change.warn(&mut extack, rtnl);
+            }
             progress.commit(request, rtnl);
         }
         Err(error) => {

@@ -3,8 +3,10 @@
 What the suites of the netlink family "vnic" share: sockets of the family by the kernel's own library for specifications (tools/net/ynl), ip(8),
 namespaces, children with other rights, and the loop over the tests.
 """
+import contextlib
 import copy
 import errno
+import io
 import json
 import os
 import queue
@@ -119,6 +121,14 @@ def refused(number, words, request):
                 raise AssertionError(f"refused without the word {word!r}: {said!r}") from error
         return error
     raise AssertionError("this should have been refused")
+
+
+def warned(request):
+    """What the kernel says of a request that succeeds."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        request()
+    return "".join(re.findall(r"'msg': '([^']*)'", said.getvalue()))
 
 
 def in_child(action):

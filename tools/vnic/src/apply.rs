@@ -468,6 +468,13 @@ fn set_maxbw(family: &Family, link: u32, bits: u64) -> Result<(), Error> {
 /// Says of shares and priorities that they change nothing, as the kernel does of a single request.
 fn warn_of_turns(wanted: &Wanted, state: &State) {
     for vnic in wanted.vnics.iter().filter(|vnic| !vnic.absent) {
+        for flow in vnic.flows.iter().filter(|flow| flow.has_priority()) {
+            warn(&format!(
+                "priority of flow {} of {} has no effect yet",
+                flow.name,
+                vnic.full_name()
+            ));
+        }
         let limits = vnic.limits.as_ref();
         let Some(turn) = limits.and_then(Limits::turn) else {
             continue;

@@ -5,6 +5,10 @@
 use crate::{
     error::Error,
     family::Family,
+    flow::{
+        self,
+        Shown, //
+    },
     limits::Limits,
     link::Link,
     print::{
@@ -436,6 +440,14 @@ fn of_family(all: &[Value]) -> Vec<Finding> {
     found.extend(vlan_devices(all, &links, &known));
     found.extend(vnics(&known));
     found.extend(turns(&links, &known));
+    let flows = flow::show(&family, None).unwrap_or_default();
+    let names: Vec<String> = flows.iter().filter_map(Shown::priority_of).collect();
+    if !names.is_empty() {
+        found.push(warn(
+            format!("priorities of flows without effect: {}", list(&names)),
+            "vnic flow set VNIC NAME priority medium",
+        ));
+    }
     found
 }
 

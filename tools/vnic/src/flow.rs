@@ -155,6 +155,11 @@ impl Flow {
         }
     }
 
+    /// Whether it has a priority, which changes nothing yet.
+    pub fn has_priority(&self) -> bool {
+        self.limits.has_priority()
+    }
+
     /// What differs of its limits from those of `other`; nothing if more than these differs.
     pub fn limits_unlike(&self, other: &Self) -> Option<Changes> {
         let same = Self {
@@ -326,6 +331,8 @@ pub struct Shown {
     rx_bytes: u64,
     tx_packets: u64,
     tx_bytes: u64,
+    rx_drops: u64,
+    tx_drops: u64,
 }
 
 impl Shown {
@@ -345,7 +352,15 @@ impl Shown {
             rx_bytes: count(attr::RX_BYTES),
             tx_packets: count(attr::TX_PACKETS),
             tx_bytes: count(attr::TX_BYTES),
+            rx_drops: count(attr::RX_DROPS),
+            tx_drops: count(attr::TX_DROPS),
         }
+    }
+
+    /// VNIC and name, if it has a priority, which changes nothing yet.
+    pub fn priority_of(&self) -> Option<String> {
+        let has = self.limits.has_priority();
+        has.then(|| format!("{} {}", self.vnic, self.name))
     }
 
     /// In one line.
@@ -390,6 +405,8 @@ impl Row for Counted {
         "rx_bytes",
         "tx_packets",
         "tx_bytes",
+        "rx_drops",
+        "tx_drops",
     ];
 
     fn derived(&self, field: &str) -> Option<Value> {

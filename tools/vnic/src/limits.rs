@@ -358,6 +358,11 @@ impl Limits {
         }
     }
 
+    /// Whether its priority is not the one that all have at first.
+    pub fn has_priority(&self) -> bool {
+        self.priority != uapi::PRIORITY_DEFAULT
+    }
+
     /// In words, but for what is as it is at first; empty if all is.
     pub fn words(&self) -> String {
         let first = match self.share {
@@ -371,7 +376,7 @@ impl Limits {
     pub fn turn(&self) -> Option<String> {
         match self.share {
             Some(share) if share != uapi::SHARE_DEFAULT => Some(format!("share {share}")),
-            _ => (self.priority != uapi::PRIORITY_DEFAULT).then(|| "priority".to_owned()),
+            _ => self.has_priority().then(|| "priority".to_owned()),
         }
     }
 

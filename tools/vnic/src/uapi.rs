@@ -260,6 +260,8 @@ pub mod flow {
         LIMIT_DELAY = 25,
         PRIORITY = 26,
         CHANGE = 27,
+        RX_DROPS = 28,
+        TX_DROPS = 29,
     }
 }
 
