@@ -174,6 +174,28 @@ def flows_apply():
                       nl.nest(nl.T_FLOW, *flow(attr(nl.F_ETHERTYPE, b"\6\10"), name=b"arp\0")))
 
 
+def limits_set(rate):
+    """In both directions, bits and packets."""
+    return nl.generic(nl.VNIC_SET, index_of("v0"), *(nl.number(kind, rate) for kind in (nl.V_RX_MAXBW, nl.V_TX_MAXBW, nl.V_RX_MAXPPS, nl.V_TX_MAXPPS)))
+
+
+def limits_apply():
+    """Those of one go, another one gets some, and so does a flow."""
+    rate = 1 << 20
+    return nl.generic(nl.APPLY,
+                      nl.nest(nl.T_VNIC, attr(nl.V_ID, vnic_id("v0")), nl.number(nl.V_RX_MAXBW, 0), nl.number(nl.V_TX_MAXBW, 0)),
+                      nl.nest(nl.T_VNIC, attr(nl.V_ID, vnic_id("v1")), nl.number(nl.V_RX_MAXBW, rate), nl.number(nl.V_TX_MAXBW, rate)),
+                      nl.nest(nl.T_FLOW, *flow(nl.number(nl.F_RX_MAXBW, rate), nl.number(nl.F_TX_MAXBW, rate), attr(nl.F_CHANGE, b""), name=b"all\0")))
+
+
+def flow_limits(rate):
+    return nl.generic(nl.FLOW_SET, *flow(nl.number(nl.F_RX_MAXBW, rate), nl.number(nl.F_TX_MAXPPS, rate), name=b"all\0"))
+
+
+def maxbw(rate):
+    return nl.generic(nl.LINK_SET, nl.number(nl.LINK_IFINDEX, socket.if_nametoindex("w0")), nl.number(nl.LINK_MAXBW, rate))
+
+
 def pool_add():
     return nl.generic(nl.POOL_ADD, attr(nl.O_NAME, b"p\0"), attr(nl.O_LIMIT, struct.pack("Q", 1 << 20)))
 
@@ -285,6 +307,8 @@ def database():
         entry.pop(nl.F_ID)
         name = f"flow {nl.text(entry[nl.F_NAME])} of {name_of[entry.pop(nl.F_VNIC)]}"
         found[name] = {key: value.hex() for key, value in entry.items()}
+    for entry in nl.shown(nl.LINK_GET):
+        found["link " + nl.text(entry[nl.LINK_IFNAME])] = {"maxbw": entry.get(nl.LINK_MAXBW, b"").hex()}
     for entry in nl.shown(nl.POOL_GET):
         name = "the host pool" if nl.O_HOST in entry else f"pool {nl.text(entry[nl.O_NAME])}"
         found[name] = {key: value.hex() for key, value in entry.items() if key not in POOL_VOLATILE}
@@ -456,6 +480,11 @@ CASES = [
     Case("a flow is added with another mask", flow_add, flow_del, ANY, lasting=True),
     Case("a flow is deleted", flow_del, flow_add, ALL, lasting=True),
     Case("flows are replaced by a transaction", flows_apply, start=ALL, lasting=True),
+    Case("a VNIC gets limits", lambda: limits_set(1 << 20), lambda: limits_set(0), V0_UP, lasting=True),
+    Case("a flow gets limits", lambda: flow_limits(1 << 20), lambda: flow_limits(0), ANY, lasting=True),
+    Case("limits go and come by a transaction", limits_apply,
+         start=ANY + (lambda: limits_set(1 << 20), lambda: add("vnic", "v1", "w0"), lambda: change("v1", on=IFF_UP)), lasting=True),
+    Case("a link gets a maxbw", lambda: maxbw(1 << 20), lambda: maxbw(0), V0_UP, lasting=True),
     # It gets its pages at once, two hundred.
     Case("a pool is added", pool_add, pool_del, V0_UP, fresh=False),
     Case("a VNIC is bound to a pool", pool_bind, lambda: pool_bind(b"\0"), POOL, lasting=True),
