@@ -6,6 +6,7 @@ use proptest::{
     prelude::*, //
 };
 
+#[derive(Debug)]
 struct Queue {
     share: u16,
     sizes: Vec<u32>,
