@@ -234,7 +234,7 @@ pub(crate) const VNIC_PRIORITY_LOW: u8 = bindings::vnic_priority_VNIC_PRIORITY_L
 /// `VNIC_MAXBW_MIN`.
 pub(crate) const VNIC_MAXBW_MIN: u64 = bindings::VNIC_MAXBW_MIN as u64;
 /// `VNIC_MAXBW_MAX`.
-pub(crate) const VNIC_MAXBW_MAX: u64 = bindings::VNIC_MAXBW_MAX as u64;
+pub(crate) const VNIC_MAXBW_MAX: u64 = bindings::VNIC_MAXBW_MAX;
 /// `VNIC_MAXPPS_MIN`.
 pub(crate) const VNIC_MAXPPS_MIN: u64 = bindings::VNIC_MAXPPS_MIN as u64;
 /// `VNIC_MAXPPS_MAX`.

@@ -46,7 +46,7 @@ pub struct Event {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum About {
-    Vnic(Vnic),
+    Vnic(Box<Vnic>),
     Link(Link),
     Policy(Rule),
     Flow(Shown),
@@ -95,7 +95,7 @@ impl Watch<'_> {
     fn event(&self, command: u8, answer: &Answer) -> Event {
         let vnic = || {
             self.scopes.forget();
-            About::Vnic(Vnic::of(answer, &self.names))
+            About::Vnic(Box::new(Vnic::of(answer, &self.names)))
         };
         let policy = || About::Policy(Rule::of(answer, &self.names, &self.scopes));
         let flow = || About::Flow(Shown::of(answer, &self.scopes));
