@@ -42,12 +42,13 @@ struct vnic_ring {
 		};
 		u32 special;	/* all, of which most rings have none */
 	};
-	struct vnic_shaper *shaper;	/* of all rings of the VNIC, or NULL */
 
 	/* The poll's; the rest reads. */
 	struct sk_buff *polled ____cacheline_aligned_in_smp;
 	struct sk_buff *held;	/* last of `polled` that charges no socket */
 	void *gate;		/* see vnic_gate_admit(); NULL: all may pass */
+	/* Of all rings of the VNIC, or NULL; producers', if @shaped. */
+	struct vnic_shaper *shaper;
 	u64 taken;		/* amount ever taken off */
 	/*
 	 * The packets in `taken` that went through the stack, and all before

@@ -31,10 +31,7 @@ use crate::{
             RxHandler,
             Verdict, //
         },
-        shaper::{
-            Offer,
-            Shaper, //
-        },
+        shaper::Offer,
         skb::{
             Reason,
             Refusal,
@@ -108,27 +105,40 @@ impl Switch {
     /// A VNIC gets a frame from the wire. As in [`Switch::transmit`], flows are somewhere else.
     #[inline(always)]
     fn arrive(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
-        if !vnic.data().flows().is_none() {
-            return Self::arrive_by_flow(vnic, skb, rcu);
-        }
-        let queue = skb.rx_queue();
-        Self::arrive_at(vnic, queue, None, skb, rcu)
-    }
-
-    #[inline(always)]
-    fn arrive_at(
-        vnic: &Dev<Vnic>,
-        queue: u16,
-        shaper: Option<&Shaper>,
-        skb: Skb,
-        rcu: Rcu<'_>,
-    ) -> Verdict {
+        let (skb, queue) = match vnic.data().flows().is_none() {
+            true => {
+                let queue = skb.rx_queue();
+                (skb, queue)
+            }
+            false => match Self::queue_by_flow(vnic, skb, rcu) {
+                Some(found) => found,
+                None => return Verdict::Consumed,
+            },
+        };
         let data = vnic.data();
         let Some(ring) = data.rings().find(queue, rcu) else {
-            let count = Some((data.counters(), Counter::RxDropDown));
-            skb.drop_for(vnic, count, Reason::DeviceDown);
+            Self::drop_down(vnic, skb);
             return Verdict::Consumed;
         };
+        let Some(skb) = Self::own(vnic, skb) else {
+            return Verdict::Consumed;
+        };
+        match skb.arrive(vnic, data.counters(), ring, rcu) {
+            Some(skb) => Verdict::Another(skb),
+            None => Verdict::Consumed,
+        }
+    }
+
+    #[cold]
+    fn drop_down(vnic: &Dev<Vnic>, skb: Skb) {
+        let count = Some((vnic.data().counters(), Counter::RxDropDown));
+        skb.drop_for(vnic, count, Reason::DeviceDown);
+    }
+
+    /// A frame from the wire that is the VNIC's alone, without its tag; none for want of memory.
+    #[inline(always)]
+    fn own(vnic: &Dev<Vnic>, skb: Skb) -> Option<Skb> {
+        let data = vnic.data();
         let skb = if skb.is_shared() {
             skb.unshare()
         } else {
@@ -136,33 +146,36 @@ impl Switch {
         };
         let Some(mut skb) = skb else {
             data.counters().increment(Counter::RxDropNoMemory);
-            return Verdict::Consumed;
+            return None;
         };
         if data.vid() != 0 {
             skb.vlan_clear();
         }
-        if let Some(shaper) = shaper {
-            let way = Shaped {
-                shaper,
-                ring,
-                queue,
-            };
-            skb.arrive_shaped(vnic, data.counters(), way, rcu);
-            return Verdict::Consumed;
-        }
-        match skb.arrive(vnic, data.counters(), ring, rcu) {
-            Some(skb) => Verdict::Another(skb),
-            None => Verdict::Consumed,
-        }
+        Some(skb)
     }
 
-    /// A frame from the wire goes where its flow says, or else by its queue.
+    /// Where a frame from the wire goes by its flow, or else by its queue; none if it went there: by a ring, as its
+    /// flow has a limit.
     #[inline(never)]
-    fn arrive_by_flow(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Verdict {
-        let flow = vnic.data().flows().received(&skb, false, rcu);
+    fn queue_by_flow(vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Option<(Skb, u16)> {
+        let data = vnic.data();
+        let flow = data.flows().received(&skb, false, rcu);
         let queue = queue_of(flow, skb.rx_queue());
-        let shaper = flow.and_then(|flow| flow.rx_shaper(rcu));
-        Self::arrive_at(vnic, queue, shaper, skb, rcu)
+        let Some(shaper) = flow.and_then(|flow| flow.rx_shaper(rcu)) else {
+            return Some((skb, queue));
+        };
+        match data.rings().find(queue, rcu) {
+            Some(ring) => {
+                let way = Shaped {
+                    shaper,
+                    ring,
+                    queue,
+                };
+                Self::own(vnic, skb)?.arrive_shaped(vnic, data.counters(), way, rcu);
+            }
+            None => Self::drop_down(vnic, skb),
+        }
+        None
     }
 
     /// The host sends a frame that VNICs may want, unless it is a VNIC's own on its way out.
