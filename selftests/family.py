@@ -280,6 +280,13 @@ def events(world):
         told(host, ("vnic-change-ntf", number + 1, 1500, 0))
         host.do("link-set", {"ifindex": link("d0")["ifindex"], "host": 0})
         told(host, ("link-change-ntf", 0, None, None))
+        host.do("link-set", {"ifindex": link("d0")["ifindex"], "maxbw": 10 ** 9})
+        told(host, ("link-change-ntf", 0, None, None))
+        # What it is already is no change.
+        host.do("link-set", {"ifindex": link("d0")["ifindex"], "maxbw": 10 ** 9})
+        host.do("vnic-set", {"id": number, "rx-maxbw": 8000, "share": 7})
+        told(host, ("vnic-change-ntf", number, 1300, 0))
+        told(web, ("vnic-change-ntf", number, 1300, 0))
         # A refusal is no change.
         refused(errno.EINVAL, [], lambda: host.do("vnic-set", {"id": number, "mtu": 9000}))
         told(host)
