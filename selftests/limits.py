@@ -13,6 +13,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -209,7 +210,7 @@ def both(world, sends, seconds, port=7000):
 
 def link_set(**settings):
     host = family()
-    host.do("link-set", {"ifindex": link("wire0")["ifindex"], **settings})
+    host.do("link-set", {"ifindex": socket.if_nametoindex("wire0"), **settings})
     host.close()
 
 

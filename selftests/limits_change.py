@@ -66,6 +66,25 @@ def order_sent(world):
         in_order(world, "tx", to, lambda _: world.set("v0", **some(["tx"])))
 
 
+def order_edge(world):
+    """Limits near what is sent: packets wait, and pass, and wait again."""
+    receiver = world.start(ORDER, "receive", "7000", "4", netns="kid")
+    time.sleep(0.2 * SLOW)
+    sender = world.start(ORDER, "send", "10.1.0.2", "7000", "4", "0", netns="tx")
+    time.sleep(0.5 * SLOW)
+    before, began = world.stats("v0")["tx-packets"], time.monotonic()
+    time.sleep(0.5 * SLOW)
+    rate = (world.stats("v0")["tx-packets"] - before) / (time.monotonic() - began)
+    sender.kill()
+    sender.wait()
+    finish(receiver)
+    for dev, way in (("v0", "tx"), ("v1", "rx")):
+        in_order(world, "tx", "kid", lambda _, dev=dev, way=way: world.set(
+            dev, **{f"{way}-maxpps": int(rate * random.uniform(0.7, 1.5)), "limit-delay": random.choice(DELAYS)}))
+        world.set(dev, **{f"{way}-maxpps": 0})
+    print(f"# near {rate:.0f} packets a second", flush=True)
+
+
 def order_link(world):
     def change(count):
         if count % 3 == 0:
@@ -213,6 +232,7 @@ if __name__ == "__main__":
         (removed, "VNICs, namespaces and the module go while packets wait"),
         (order_received, "order of what is received"),
         (order_sent, "order of what is sent"),
+        (order_edge, "order with limits near what is sent"),
         (order_link, "order on a link"),
         (order_flow, "order of flows"),
         (order_all, "order while everything changes"),

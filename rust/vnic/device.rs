@@ -67,7 +67,8 @@ impl Operations for Vnic {
         let data = dev.data();
         data.counters.allocate(rtnl)?;
         data.open_shaping(rtnl);
-        data.open_rings(dev, rtnl)?;
+        data.open_rings(dev, rtnl)
+            .inspect_err(|_| data.close_shaping(rtnl))?;
         let hw = data.ring_settings(rtnl).hw;
         Self::grant_queue(dev, hw, &mut Extack::none(), rtnl)
             .and_then(|()| data.open_filters(dev, rtnl))
