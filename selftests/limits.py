@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab: cpus=icount timeout=300 kernels=7.3,7.2,debug leaks=yes
+# lab: cpus=icount timeout=420 kernels=7.3,7.2
 """
 Limits of VNICs, of their flows and of links: that what passes is what they say, both ways and to the wire, how long packets wait, what is
 dropped, that nobody else is concerned, who gets how much of a link, and that packets keep their order whatever is set meanwhile.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab: cpus=2 timeout=300 leaks=yes
+# lab: cpus=2 timeout=480 leaks=yes
 """
 Limits that change, and VNICs that go, while packets come and wait: packets keep their order, nothing is lost that need not be, nothing stays.
 On several processors, where they can overtake each other.
