@@ -245,8 +245,8 @@ t_limits() {
 	same '1500000000:0:7:7:1000000:100:medium' "$(host show -po rx_maxbw,tx_maxbw,rx_maxpps,tx_maxpps,limit_delay,share,priority v0)" 'as ip set them'
 	# Inside they can be seen, no more.
 	same 'maxbw 50M rx-maxpps 1000 limit-delay 10ms priority high' "$(in_ns web vnic show -po limits eth0)" 'from inside'
-	refused 'limits of eth0 is for the manager of nic0' in_ns web vnic set eth0 maxbw none
-	refused 'limits of eth0 is for the manager of nic0' ip -n web link set dev eth0 type vnic maxbw 60M
+	refused 'only the manager of nic0 sets limits of eth0' in_ns web vnic set eth0 maxbw none
+	refused 'only the manager of nic0 sets limits of eth0' ip -n web link set dev eth0 type vnic maxbw 60M
 	same limits:1 "$(host why --last -po param,value web/eth0)" 'what was denied'
 	status 1 host why web/eth0 limits as owner
 	refused 'limits' host policy add web/eth0 owner limits
@@ -310,7 +310,7 @@ t_flow_limits() {
 	refused 'unknown word "share"' host flow set web/eth0 web share 5
 	refused 'unknown word "ring"' host flow set web/eth0 web ring 5
 	refused 'maxbw is a rate' host flow set web/eth0 web maxbw 1
-	refused 'flows of eth0 is for the manager' in_ns web vnic flow set eth0 web maxbw none
+	refused 'sets flows of eth0' in_ns web vnic flow set eth0 web maxbw none
 }
 
 t_limits_document() {

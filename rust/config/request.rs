@@ -195,10 +195,10 @@ pub(crate) fn ask_as(
         None if !param.is_grantable() => extack.refuse(
             EPERM,
             format_args!(
-                "vnic: {} of {} is for the manager of {}",
+                "vnic: only the manager of {} sets {} of {}",
+                dev.data().lower().name(),
                 param.name(),
-                dev.name(),
-                dev.data().lower().name()
+                dev.name()
             ),
         ),
         None => extack.refuse(
