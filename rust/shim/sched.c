@@ -23,18 +23,6 @@ struct vnic_sched {
 	struct hrtimer timer;
 };
 
-/* So many packets are sent on before others have their turn. */
-#define VNIC_SCHED_BUDGET 64
-
-/* After so long a drain drops what still comes, in jiffies. */
-#define VNIC_SCHED_DRAIN_TIME HZ
-
-/*
- * Packets that are due within so many ns go on together. A meter forgives
- * that they are late.
- */
-#define VNIC_SCHED_QUANTUM (50 * NSEC_PER_USEC)
-
 static bool vnic_class_before(struct rb_node *a, const struct rb_node *b)
 {
 	return vnic_share_before(rb_entry(a, struct vnic_class, node)->start,
@@ -82,7 +70,7 @@ static void vnic_sched_arm(struct vnic_sched *sched, u64 now)
 
 	if (!sched->flushed)
 		at = max(vnic_meter_ready(&sched->meter, now),
-			 now + VNIC_SCHED_QUANTUM);
+			 now + VNIC_RELEASE_QUANTUM);
 	hrtimer_start(&sched->timer, ns_to_ktime(at),
 		      HRTIMER_MODE_ABS_PINNED_SOFT);
 }
@@ -151,7 +139,7 @@ static struct vnic_class *vnic_sched_pop(struct vnic_sched *sched,
 /* Sends on what has its time, but at most a budget. */
 static void vnic_sched_release(struct vnic_sched *sched)
 {
-	unsigned int budget = VNIC_SCHED_BUDGET;
+	unsigned int budget = VNIC_RELEASE_BUDGET;
 	struct sk_buff *skb, *expired;
 	struct vnic_class *class;
 
@@ -281,7 +269,7 @@ void vnic_class_set(struct vnic_sched *sched, struct vnic_class *class,
 {
 	vnic_sched_lock(sched);
 	class->share = share;
-	class->delay = delay - min(delay / 4, VNIC_SCHED_QUANTUM);
+	class->delay = delay - min(delay / 4, VNIC_RELEASE_QUANTUM);
 	if (class->priority != priority) {
 		bool waits = class->waits;
 
@@ -373,7 +361,7 @@ static struct vnic_class *vnic_sched_purge(struct vnic_sched *sched,
  */
 void vnic_sched_drain(struct vnic_sched *sched)
 {
-	unsigned long end = jiffies + VNIC_SCHED_DRAIN_TIME;
+	unsigned long end = jiffies + VNIC_DRAIN_TIME;
 	struct vnic_class *class;
 	struct sk_buff *skb;
 

@@ -38,12 +38,6 @@ struct vnic_shaper {
 	struct hrtimer timer;
 };
 
-/* So many packets are sent on before others have their turn. */
-#define VNIC_SHAPER_BUDGET 64
-
-/* After so long a drain drops what still comes, in jiffies. */
-#define VNIC_DRAIN_TIME HZ
-
 /*
  * The bytes of a packet on the wire, Ethernet headers included, and as how many
  * it goes there. @framed: it starts with its Ethernet header. Follows
@@ -83,25 +77,27 @@ u32 vnic_wire_len(const struct sk_buff *skb, bool framed, u32 *packets)
 	return len + (segs - 1) * headers;
 }
 
-static unsigned int vnic_shaper_waited(const struct vnic_shaper *shaper)
+static bool vnic_shaper_receives(const struct vnic_shaper *shaper)
 {
 	return shaper->stage == VNIC_STAGE_RX ||
-	       shaper->stage == VNIC_STAGE_FLOW_RX ? VNIC_RX_WAITED :
-						     VNIC_TX_WAITED;
+	       shaper->stage == VNIC_STAGE_FLOW_RX;
+}
+
+static unsigned int vnic_shaper_waited(const struct vnic_shaper *shaper)
+{
+	return vnic_shaper_receives(shaper) ? VNIC_RX_WAITED : VNIC_TX_WAITED;
 }
 
 static unsigned int vnic_shaper_dropped(const struct vnic_shaper *shaper)
 {
-	return shaper->stage == VNIC_STAGE_RX ||
-	       shaper->stage == VNIC_STAGE_FLOW_RX ? VNIC_RX_DROP_LIMIT :
-						     VNIC_TX_DROP_LIMIT;
+	return vnic_shaper_receives(shaper) ? VNIC_RX_DROP_LIMIT :
+					      VNIC_TX_DROP_LIMIT;
 }
 
 static unsigned int vnic_shaper_purged(const struct vnic_shaper *shaper)
 {
-	return shaper->stage == VNIC_STAGE_RX ||
-	       shaper->stage == VNIC_STAGE_FLOW_RX ? VNIC_RX_DROP_DOWN :
-						     VNIC_TX_DROP_DOWN;
+	return vnic_shaper_receives(shaper) ? VNIC_RX_DROP_DOWN :
+					      VNIC_TX_DROP_DOWN;
 }
 
 /**
@@ -166,7 +162,7 @@ static void vnic_shaper_arm(struct vnic_shaper *shaper, u64 now)
 /* Sends on what has its time, but at most a budget. */
 static void vnic_shaper_release(struct vnic_shaper *shaper)
 {
-	unsigned int budget = VNIC_SHAPER_BUDGET;
+	unsigned int budget = VNIC_RELEASE_BUDGET;
 	u64 now = ktime_get_ns();
 
 	spin_lock(&shaper->lock);
@@ -299,9 +295,6 @@ void vnic_shaper_free(struct vnic_shaper *shaper)
 	vnic_kvfree_rcu(shaper);
 }
 
-/* Packets that are due within so many ns go on together: a timer for each is dear. */
-#define VNIC_SHAPER_QUANTUM (50 * NSEC_PER_USEC)
-
 /*
  * How many bytes go in a quarter of @delay ns. A packet of many segments that
  * takes longer is better lost in part.
@@ -372,7 +365,7 @@ static void vnic_shaper_drop_all(struct vnic_shaper *shaper,
 void vnic_shaper_set(struct vnic_shaper *shaper, u64 bits, u32 packets,
 		     u64 delay)
 {
-	u64 quantum = min(delay / 4, VNIC_SHAPER_QUANTUM);
+	u64 quantum = min(delay / 4, VNIC_RELEASE_QUANTUM);
 	struct sk_buff *refused;
 	u64 now;
 

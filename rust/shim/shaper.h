@@ -14,6 +14,18 @@
 #include <net/dst.h>
 #include <vnic_shim.h>
 
+/* So many packets are sent on before others have their turn. */
+#define VNIC_RELEASE_BUDGET 64
+
+/*
+ * Packets that are due within so many ns go on together: a timer for each is
+ * dear. A meter forgives that they are late.
+ */
+#define VNIC_RELEASE_QUANTUM (50 * NSEC_PER_USEC)
+
+/* After so long a drain drops what still comes, in jiffies. */
+#define VNIC_DRAIN_TIME HZ
+
 /* They have no more memory than that. */
 #define VNIC_PACKETS_BYTES (16U << 20)
 

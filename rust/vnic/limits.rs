@@ -285,7 +285,7 @@ impl Vnic {
             return Ok(None);
         };
         data.limits.set(new, rtnl);
-        data.follow_limits(rtnl)
+        data.follow_limits(&old, rtnl)
             .inspect_err(|_| data.limits.set(old, rtnl))?;
         Ok(Some(old))
     }

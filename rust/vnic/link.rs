@@ -203,7 +203,7 @@ impl LinkOps for Vnic {
 
     fn registered(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         let lower = dev.data().lower();
-        dev.data().follow_limits(rtnl)?;
+        dev.data().follow_limits(&Limits::DEFAULT, rtnl)?;
         dev.link_upper(lower, extack, rtnl)?;
         Self::follow_state(dev, rtnl);
         dev.link_event(rtnl);

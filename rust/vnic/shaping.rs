@@ -16,10 +16,7 @@ use crate::net::{
     counters::Counter,
     netdev::Dev,
     rcu::Rcu,
-    rtnl::{
-        Rtnl,
-        RtnlCell, //
-    },
+    rtnl::Rtnl,
     sched::Class,
     shaper::{
         Offer,
@@ -43,8 +40,6 @@ pub(crate) struct Shaping {
     tx: Place<Shaper>,
     /// What waits for its turn on the wire.
     class: Class,
-    /// What was made of which limits.
-    made: RtnlCell<Limits>,
 }
 
 impl Shaping {
@@ -54,21 +49,18 @@ impl Shaping {
             rx: Place::new(),
             tx: Place::new(),
             class: Class::new(),
-            made: RtnlCell::new(Limits::DEFAULT),
         }
     }
 }
 
 impl Vnic {
-    /// Has packets obey the limits that are set. A failure changes nothing.
-    pub(crate) fn follow_limits(&self, rtnl: Rtnl<'_>) -> Result {
+    /// Has packets obey the limits that are set, which were `old`. A failure changes nothing.
+    pub(super) fn follow_limits(&self, old: &Limits, rtnl: Rtnl<'_>) -> Result {
         let new = self.limits(rtnl);
-        let old = self.shaping.made.get(rtnl);
         let make = |stage| move || Owned::new(stage, rtnl);
         let rx = self.shaping.rx.prepare(new.rx, make(Stage::Rx), rtnl)?;
         let tx = self.shaping.tx.prepare(new.tx, make(Stage::Tx), rtnl)?;
         // Nothing fails from here on.
-        self.shaping.made.set(new, rtnl);
         if (new.rx, new.delay) != (old.rx, old.delay) {
             self.limit_rx(&new, rx, rtnl);
         }
