@@ -91,12 +91,21 @@ class World:
         return {key: new[key] - old[key] for key in new if key != "id"}
 
     def burst(self, count):
-        """So many packets from the wire to v1, one right after the other: they are held back, and let go at once."""
+        """So many packets from the wire to v1, one right after the other: they are held back, and let go at once. Waits for the last."""
+        def seen():
+            counted = self.stats()
+            return counted["rx-packets"] + counted["rx-drop-ring"]
+
+        wanted = seen() + count
         run("tc", "qdisc", "replace", "dev", "wire1", "root", "plug", "limit", "1000000", netns="out")
         run("tc", "qdisc", "change", "dev", "wire1", "root", "plug", "block", netns="out")
         run(ORDER, "send", "10.1.0.2", "9", "1", str(count), netns="out")
         run("tc", "qdisc", "change", "dev", "wire1", "root", "plug", "release_indefinite", netns="out")
-        time.sleep(0.05 * SLOW)
+        deadline = time.monotonic() + 5 * SLOW
+        while seen() < wanted and time.monotonic() < deadline:
+            time.sleep(0.005)
+        # None of them comes twice.
+        time.sleep(0.01 * SLOW)
 
     def ping(self, count, netns="out"):
         run("ping", "-q", "-c", str(count), "-i", "0.01", "-W", str(2 * SLOW), "10.1.0.2", netns=netns)
