@@ -366,6 +366,8 @@ def newlink(netns, kind, lower, name, *attributes):
 def flood(netns, dev, seconds):
     """Frames of every kind, as fast as they go."""
     enter(netns)
+    # What goes on meanwhile has the processors first: the more of it, the more may go wrong.
+    os.nice(12)
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     sock.bind((dev, ETH_P_ALL))
     sock.setblocking(False)

@@ -239,7 +239,7 @@ leave_test() {
 
 # run FUNCTION 'REQUIREMENTS: sentence'
 run() {
-	local rc file
+	local rc file began=${EPOCHREALTIME/[.,]/}
 	tests=$((tests + 1))
 	# TEST='t_one t_two' runs only these.
 	if [ -n "${TEST:-}" ] && [[ " $TEST " != *" $1 "* ]]; then
@@ -260,7 +260,9 @@ run() {
 	) >>"$log" 2>&1 </dev/null
 	rc=$?
 	case $rc in
-	0) echo "ok $tests - $2" ;;
+	0)
+		echo "ok $tests - $2"
+		sed -n '/^# /p' "$log" ;;
 	4)
 		skips=$((skips + 1))
 		echo "ok $tests - $2 # SKIP $(cat "$log.skip" 2>/dev/null)" ;;
@@ -269,6 +271,7 @@ run() {
 		echo "not ok $tests - $2"
 		sed 's/^/# /' "$log" ;;
 	esac
+	printf '# %d.%01d s\n' $(((${EPOCHREALTIME/[.,]/} - began) / 1000000)) $(((${EPOCHREALTIME/[.,]/} - began) / 100000 % 10))
 }
 
 finish() {
