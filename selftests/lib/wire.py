@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from family import SLOW, family, ip, ip_batch, netns_fd, quiet, same, start, until
+from family import SLOW, family, inside, ip_batch, netns_fd, quiet, same, start, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ORDER, PACE = "/tmp/order", "/tmp/pace"
@@ -23,6 +23,12 @@ def build(*programs):
             subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, source], check=True)
 
 
+def silence(dev, on):
+    """Makes a device of this namespace, or those to come, do without IPv6."""
+    with open(f"/proc/sys/net/ipv6/conf/{dev}/disable_ipv6", "w", encoding="ascii") as file:
+        file.write(str(on))
+
+
 class Wire:
     """A wire (out: wire1) to wire0, and the VNICs of wire0 each in its namespace. Their addresses are known to everyone."""
 
@@ -32,17 +38,21 @@ class Wire:
     options = {}
 
     def __init__(self):
+        # Nothing is sent but what tests send: without IPv6.
+        silence("default", 1)
         vnics = {name: dev for name, (dev, _) in self.where.items() if name != "out"}
         ip_batch([*(f"netns add {name}" for name in self.where),
                   "link add wire0 up type veth peer name wire1 address 02:00:00:00:01:01 netns out",
                   *(f"link add link wire0 name {dev} netns {name} {self.options.get(dev, '')} type vnic" for name, dev in vnics.items())])
+        silence("default", 0)
         self.host = family()
         shown = {vnic["ifname"]: vnic for vnic in self.host.dump("vnic-get", {})}
         self.ids = {dev: vnic["id"] for dev, vnic in shown.items()}
         self.macs = {"out": "02:00:00:00:01:01", **{name: shown[dev]["address"] for name, dev in vnics.items()}}
         self.fds = {name: netns_fd(name) for name in self.where}
         self.running = []
-        for name in self.where:
+        for name, (dev, _) in self.where.items():
+            inside(self.fds[name], lambda dev=dev: silence(dev, 1))
             ip_batch(self.commands(name), netns=name)
 
     def commands(self, netns):
@@ -65,7 +75,6 @@ class Wire:
         for process in self.running:
             process.kill()
             process.wait()
-            process.stdout.close()
         self.host.close()
         for netns in list(self.fds):
             self.gone(netns)
