@@ -7,7 +7,7 @@ import socket
 import time
 
 import roads as r
-from family import HOST, SLOW, cookie, events_of, family, inside, ip, netns_fd
+from family import HOST, SLOW, cookie, events_of, family, inside, ip_batch, netns_fd
 
 
 def mac(text):
@@ -131,10 +131,8 @@ class World:
     """One for all tests, which leave nothing behind: a dummy, VNICs of it in three namespaces, and who lives there."""
 
     def __init__(self):
-        for name in ("web", "third", "other"):
-            ip("netns", "add", name)
-        ip("link", "add", "d0", "address", "02:00:00:00:00:f0", "up", "type", "dummy")
-        ip("link", "add", "link", "d0", "name", "tx0", "up", "type", "vnic")
+        ip_batch(["netns add web", "netns add third", "netns add other", "link add d0 address 02:00:00:00:00:f0 up type dummy",
+                  "link add link d0 name tx0 up type vnic"])
         self.link = socket.if_nametoindex("d0")
         # Then a VNIC wants something that it has not.
         r.set_features("d0", r.GRO, 0)
