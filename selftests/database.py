@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 # pylint: disable=wrong-import-position,import-error,no-name-in-module
 import roads as r
 from askers import mac
-from family import NlError, SLOW, SOL_NETLINK, become, cookie, events_of, family, in_child, inside, ip, netns_fd, refused, run_all, same, warned
+from family import NlError, SLOW, SOL_NETLINK, become, cookie, events_of, family, in_child, inside, ip, ip_batch, netns_fd, refused, run_all, same, warned
 
 ADDRESS = "02:00:00:00:00:01"
 USER = 1000
@@ -26,13 +26,11 @@ class World:
     """Two links; two VNICs of the first in the container web, which has an administrator."""
 
     def __init__(self):
-        self.fds, self.closing = {}, []
-        for name in ("web", "other"):
-            ip("netns", "add", name)
-            self.fds[name] = netns_fd(name)
-        ip(batch="link add d0 up type dummy\nlink add d1 up type dummy\n"
-           f"link add link d0 name web0 netns web address {ADDRESS} type vnic\nlink add link d0 name web1 netns web type vnic\n"
-           "link add link d0 name tx0 up type vnic\n")
+        self.closing = []
+        ip_batch(["netns add web", "netns add other", "link add d0 up type dummy", "link add d1 up type dummy",
+                  f"link add link d0 name web0 netns web address {ADDRESS} type vnic", "link add link d0 name web1 netns web type vnic",
+                  "link add link d0 name tx0 up type vnic"])
+        self.fds = {name: netns_fd(name) for name in ("web", "other")}
         self.link = socket.if_nametoindex("d0")
         self.host, self.denials, self.told = self.open(family()), self.open(family()), self.open(family())
         self.denials.ntf_subscribe("denied")
@@ -93,13 +91,10 @@ class World:
         for one in self.closing:
             one.close()
         self.route.sock.close()
-        for name, fd in self.fds.items():
+        for fd in self.fds.values():
             os.close(fd)
-            if os.path.exists(f"/run/netns/{name}"):
-                ip("netns", "del", name)
-        for name in ("d0", "d1"):
-            if os.path.exists(f"/sys/class/net/{name}"):
-                ip("link", "del", name)
+        ip_batch([f"netns del {name}" for name in ("web", "other") if os.path.exists(f"/run/netns/{name}")] +
+                 [f"link del {name}" for name in ("d0", "d1") if os.path.exists(f"/sys/class/net/{name}")])
         end = time.monotonic() + 5 * SLOW
         while time.monotonic() < end and self.left():
             time.sleep(0.02)

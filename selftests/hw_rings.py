@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, family, ip, link, refused, run, run_all, same
+from family import SLOW, family, ip, ip_batch, link, refused, run, run_all, same
 
 QUEUES = 4
 
@@ -24,16 +24,12 @@ class World:
 
     def __init__(self):
         subprocess.run(["insmod", os.environ["RULENIC_KO"]], check=True)
-        for name in ("out", "kid", "other"):
-            ip("netns", "add", name)
-        ip("link", "set", "rule1", "netns", "out", "up")
+        ip_batch(["netns add out", "netns add kid", "netns add other", "link set rule1 netns out up", "link set rule0 up"])
         ip("addr", "add", "10.1.0.1/24", "dev", "rule1", netns="out")
-        ip("link", "set", "rule0", "up")
         run("ethtool", "-X", "rule0", "equal", "2")
+        ip_batch(["link add link rule0 name v1 netns kid type vnic", "link add link rule0 name v2 netns other type vnic"])
         for number, name in ((1, "kid"), (2, "other")):
-            ip("link", "add", "link", "rule0", "name", f"v{number}", "netns", name, "type", "vnic")
-            ip("addr", "add", f"10.1.0.{number + 1}/24", "dev", f"v{number}", netns=name)
-            ip("link", "set", f"v{number}", "up", netns=name)
+            ip_batch([f"addr add 10.1.0.{number + 1}/24 dev v{number}", f"link set v{number} up"], netns=name)
         self.host = family()
         self.ids = {vnic["ifname"]: vnic["id"] for vnic in self.host.dump("vnic-get", {})}
 
@@ -56,8 +52,7 @@ class World:
 
     def close(self):
         self.host.close()
-        for name in ("kid", "other", "out"):
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+        ip_batch(["netns del kid", "netns del other", "netns del out"])
         end = time.monotonic() + 5 * SLOW
         while subprocess.run(["rmmod", "rulenic"], capture_output=True, check=False).returncode and time.monotonic() < end:
             time.sleep(0.05)

@@ -12,7 +12,6 @@ time may be missed.
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -22,11 +21,10 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "lib"), os.path.join(HERE, "bench")]
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, ip, link, run, run_all, same, family
+from family import SLOW, run, run_all, same, family
+from wire import ORDER, PACE, Wire, build, finish, received_by
 from vbench import pktgen
 
-PACE = "/tmp/pace"
-ORDER = "/tmp/order"
 SIZE = 1250
 MBIT = 1000000
 
@@ -43,35 +41,17 @@ def below(most, got, what):
     print(f"# {what}: {got:,.0f}", flush=True)
 
 
-class World:
+class World(Wire):
     """A wire (out: wire1) to wire0 with VNICs v1 in the namespace kid, v2 in kid2 and v0 in tx; their addresses are known to everyone."""
 
     where = {"out": ("wire1", "10.1.0.1"), "kid": ("v1", "10.1.0.2"), "tx": ("v0", "10.1.0.3"), "kid2": ("v2", "10.1.0.4")}
 
     def __init__(self):
-        for program, name in ((PACE, "pace"), (ORDER, "order")):
-            if not os.path.exists(program):
-                subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, f"{HERE}/lib/{name}.c"], check=True)
-        subprocess.run(["modprobe", "pktgen"], check=True)
-        for name in self.where:
-            ip("netns", "add", name)
-        ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1", "netns", "out")
-        ip("link", "set", "wire0", "up")
-        for name in ("kid", "tx", "kid2"):
-            ip("link", "add", "link", "wire0", "name", self.where[name][0], "netns", name, "type", "vnic")
-        self.macs = {}
-        for name, (dev, addr) in self.where.items():
-            ip("link", "set", "lo", "up", netns=name)
-            ip("link", "set", dev, "up", netns=name)
-            ip("addr", "add", f"{addr}/24", "dev", dev, netns=name)
-            self.macs[name] = link(dev, name)["address"]
-        for name in self.where:
-            lines = [f"neigh replace {addr} lladdr {self.macs[other]} dev {self.where[name][0]} nud permanent"
-                     for other, (_, addr) in self.where.items() if name != other]
-            ip(netns=name, batch="\n".join(lines))
-        self.host = family()
-        self.ids = {vnic["ifname"]: vnic["id"] for vnic in self.host.dump("vnic-get", {})}
-        self.running, self.deaf = [], set()
+        build(PACE, ORDER)
+        if not os.path.exists("/sys/module/pktgen"):
+            subprocess.run(["modprobe", "pktgen"], check=True)
+        super().__init__()
+        self.deaf = set()
 
     def set(self, dev, **settings):
         self.host.do("vnic-set", {"id": self.ids[dev], **{key.replace("_", "-"): value for key, value in settings.items()}})
@@ -110,40 +90,17 @@ class World:
         time.sleep(0.02)
         return (self.dropped(to) - before) / (sent.elapsed / 1e6 + 0.005)
 
-    def start(self, *command, netns):
-        process = subprocess.Popen(["ip", "netns", "exec", netns, *command], stdout=subprocess.PIPE, text=True)
-        self.running.append(process)
-        return process
-
     def receive(self, netns, port=7000):
         process = self.start(PACE, "receive", str(port), netns=netns)
         same("ready\n", process.stdout.readline(), "receiver")
+        process.before = received_by(process)
         return process
 
     def paced(self, source, to, rate, seconds, payload=SIZE - 42, port=7000):
         """Packets at that rate; what their receiver says of them."""
         receiver = self.receive(to, port)
         run(PACE, "send", self.where[to][1], str(port), str(payload), str(rate), str(int(rate * seconds)), netns=source)
-        time.sleep(0.05 * SLOW)
         return finish(receiver)
-
-    def close(self):
-        for process in self.running:
-            process.kill()
-            process.wait()
-        self.host.close()
-        for name in self.where:
-            ip("netns", "del", name)
-        deadline = time.monotonic() + 5 * SLOW
-        while "wire0" in os.listdir("/sys/class/net") and time.monotonic() < deadline:
-            time.sleep(0.02)
-
-
-def finish(process):
-    """Ends a receiver; the numbers that it says."""
-    process.send_signal(signal.SIGTERM)
-    words = process.communicate()[0].split()
-    return dict(zip(words[::2], map(int, words[1::2])))
 
 
 WAYS = (("from the wire", "out", "kid", "v1", "rx"), ("to the wire", "tx", "out", "v0", "tx"), ("sent to a VNIC", "tx", "kid", "v0", "tx"),
@@ -204,7 +161,6 @@ def both(world, sends, seconds, port=7000):
                for i, (netns, rate) in enumerate(sends)]
     for sender in senders:
         sender.wait()
-    time.sleep(0.05 * SLOW)
     return [finish(receiver)["received"] * SIZE * 8 / seconds for receiver in receivers]
 
 
@@ -301,7 +257,6 @@ def flows(world):
         sender = world.start(PACE, "send", world.where[to][1], "7001", str(SIZE - 42), str(2 * full), str(int(full)), netns=source)
         got = world.paced(source, to, full, 0.4, port=7002)
         sender.wait()
-        time.sleep(0.05 * SLOW)
         slow = finish(receiver)
         same((int(full * 0.4), 0), (got["received"], got["lost"]), f"beside the flow {what}")
         below(500000, got["p99"], f"p99 beside the flow {what} in ns")

@@ -13,32 +13,41 @@ import subprocess
 import time
 
 # pylint: disable=import-error,wrong-import-order
-from limits import MBIT, ORDER, PACE, World, finish, link_set
-from family import SLOW, ip, run, run_all, same, templates
+import limits
+from limits import MBIT, link_set
+from family import SLOW, ip, ip_batch, run, run_all, same, templates
+from wire import ORDER, PACE, finish, receive_in_order, received_by
 from lib import ynl
 
-# How long each test for order takes at least; ORDER_SECONDS=600 for as long as one likes.
-SECONDS = int(os.environ.get("ORDER_SECONDS", 4))
-LEAST = 100
+# So many changes and so many packets make a test for order; ORDER_SECONDS=600 is for as long as one likes.
+SECONDS = int(os.environ.get("ORDER_SECONDS", 0))
+CHANGES, PACKETS = (150, 35000) if SLOW == 1 else (100, 2000)
 RATES = (0, 8000, 5 * MBIT, 50 * MBIT, 300 * MBIT, 1000 * MBIT, 1000000 * MBIT)
 DELAYS = (100, 1000, 5000, 20000)
+
+
+class World(limits.World):
+    """The same; and whether what comes to the far end goes through one backlog."""
+
+    one_backlog = False
 
 
 def in_order(world, source, to, change):
     """Floods of four flows while something is changed again and again: none of them gets a packet before an earlier one."""
     # A veth has a backlog for each processor that sends, and a wire keeps its order.
-    run("sh", "-c", "mount -t sysfs none /sys; echo 1 > /sys/class/net/wire1/queues/rx-0/rps_cpus", netns="out")
-    receiver = world.start(ORDER, "receive", "7000", "4", netns=to)
-    time.sleep(0.2 * SLOW)
+    if not world.one_backlog:
+        run("ip", "netns", "exec", "out", "sh", "-c", "mount -t sysfs none /sys; echo 1 > /sys/class/net/wire1/queues/rx-0/rps_cpus")
+        world.one_backlog = True
+    receiver = receive_in_order(world, 4, to)
     sender = world.start(ORDER, "send", world.where[to][1], "7000", "4", "0", netns=source)
-    end, count = time.monotonic() + SECONDS * SLOW, 0
-    while time.monotonic() < end or count < LEAST:
+    began, count, before = time.monotonic(), 0, received_by(receiver)
+    while time.monotonic() < began + SECONDS or count < CHANGES or received_by(receiver) < before + PACKETS:
+        same(True, time.monotonic() < began + max(SECONDS, 30) * SLOW, f"in time: {count} changes, {received_by(receiver) - before} packets")
         change(count)
         count += 1
         time.sleep(random.choice((0, 0.001, 0.01)))
     sender.kill()
     sender.wait()
-    time.sleep(0.1 * SLOW)
     got = finish(receiver)
     same(0, got["backwards"], f"out of order after {count} changes: {got}")
     same(True, got["received"] > 1000, f"received: {got}")
@@ -68,8 +77,7 @@ def order_sent(world):
 
 def order_edge(world):
     """Limits near what is sent: packets wait, and pass, and wait again."""
-    receiver = world.start(ORDER, "receive", "7000", "4", netns="kid")
-    time.sleep(0.2 * SLOW)
+    receiver = receive_in_order(world, 4, "kid")
     sender = world.start(ORDER, "send", "10.1.0.2", "7000", "4", "0", netns="tx")
     time.sleep(0.5 * SLOW)
     before, began = world.stats("v0")["tx-packets"], time.monotonic()
@@ -151,16 +159,14 @@ def let_go(world):
         world.set(dev, **SLOWLY)
         some_wait(world, source, to)
         world.set(dev, **{"tx-maxbw": 0, "rx-maxbw": 0})
-        time.sleep(0.1 * SLOW)
-        got = finish(receiver)
+        got = finish(receiver, 7)
         same((7, 0, 0), (got["received"], got["lost"], got["backwards"]), f"{source} to {to} by {dev}")
     receiver = world.receive("out")
     world.set("v0", **{"limit-delay": 1000000})
     link_set(maxbw=8000)
     some_wait(world, "tx", "out")
     link_set(maxbw=0)
-    time.sleep(0.1 * SLOW)
-    same(7, finish(receiver)["received"], "by the link")
+    same(7, finish(receiver, 7)["received"], "by the link")
 
 
 def down(world):
@@ -186,13 +192,13 @@ def down(world):
         # The stack has group frames of its own to send.
         same((0, 0), tuple(done[f"{way}-packets"] - done[f"{way}-group"] for way in ("rx", "tx")), f"afterwards: {done}")
         way(False)
-        receiver = world.receive(to)
-        for name, (other, addr) in world.where.items():
+        receiver, known = world.receive(to), []
+        for name, (_, addr) in world.where.items():
             if name != netns:
-                ip("neigh", "replace", addr, "lladdr", world.macs[name], "dev", dev, "nud", "permanent", netns=netns)
+                known.append(f"neigh replace {addr} lladdr {world.macs[name]} dev {dev} nud permanent")
+        ip_batch(known, netns=netns)
         some_wait(world, source, to)
-        time.sleep(0.1 * SLOW)
-        same(7, finish(receiver)["received"], f"{source} to {to} when all is over")
+        same(7, finish(receiver, 7)["received"], f"{source} to {to} when all is over")
 
 
 def removed(world):

@@ -9,6 +9,7 @@ POOLS="8 64 192" are the sizes, in MB, with which the flood is tried.
 """
 import ctypes
 import errno
+import fcntl
 import gc
 import hashlib
 import mmap
@@ -18,12 +19,14 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, events_of, family, inside, ip, link, netns_fd, refused, run, run_all, same, templates
+from family import SLOW, becomes, events_of, family, inside, ip, ip_batch, link, quiet, refused, run, run_all, same, templates, until
+from wire import Wire
 
 from lib import ynl  # pylint: disable=wrong-import-position,import-error,wrong-import-order
 
@@ -35,40 +38,13 @@ PAYLOAD = 1400
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def until(what, condition, patience=5.0):
-    """Waits for it; returns how long that took."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() > began + patience * SLOW:
-            raise AssertionError(f"not within {patience * SLOW} s: {what}")
-        time.sleep(0.002)
-    return time.monotonic() - began
-
-
-class World:
+class World(Wire):
     """A wire (out: wire1) to wire0 with VNICs v1 in kid, v2 in other and v0 in tx, all of which know each other's addresses."""
 
     where = {"out": ("wire1", "10.1.0.1"), "kid": ("v1", "10.1.0.2"), "tx": ("v0", "10.1.0.3"), "other": ("v2", "10.1.0.4")}
 
     def __init__(self):
-        for name in self.where:
-            ip("netns", "add", name)
-        ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1", "netns", "out")
-        ip("link", "set", "wire0", "up")
-        for name in ("kid", "tx", "other"):
-            ip("link", "add", "link", "wire0", "name", self.where[name][0], "netns", name, "type", "vnic")
-        for name, (dev, addr) in self.where.items():
-            ip("link", "set", "lo", "up", netns=name)
-            ip("link", "set", dev, "up", netns=name)
-            ip("addr", "add", f"{addr}/24", "dev", dev, netns=name)
-        for name in self.where:
-            for other, (dev, addr) in self.where.items():
-                if name != other:
-                    mac = link(dev, other)["address"]
-                    ip("neigh", "replace", addr, "lladdr", mac, "dev", self.where[name][0], "nud", "permanent", netns=name)
-        self.host = family()
-        self.ids = {vnic["ifname"]: vnic["id"] for vnic in self.host.dump("vnic-get", {})}
-        self.fds = {name: netns_fd(name) for name in self.where}
+        super().__init__()
         self.sockets = []
 
     def pool(self, name="p", limit=8 * MB, **more):
@@ -128,8 +104,8 @@ class World:
             if time.monotonic() > end:
                 raise AssertionError(f"the pool does not become full: {self.state(name)}")
 
-    def empty(self, name="p", patience=5.0):
-        until(f"pool {name} empty, but {self.state(name)}", lambda: self.state(name)["used"] == 0, patience)
+    def empty(self, name="p", patience=10.0):
+        until(lambda: f"pool {name} empty, but {self.state(name)}", lambda: self.state(name)["used"] == 0, patience)
 
     def drop_sockets(self):
         for sock in self.sockets:
@@ -138,14 +114,10 @@ class World:
 
     def close(self):
         self.drop_sockets()
-        for fd in self.fds.values():
-            os.close(fd)
-        for name in self.where:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-        until("the wire gone", lambda: "wire0" not in os.listdir("/sys/class/net"))
         # A VNIC is in its pool until nobody refers to it any more.
-        until("the pools gone", self.without_pools, 20)
-        self.host.close()
+        super().close()
+        with family() as self.host:
+            until("the pools gone", self.without_pools)
 
     def without_pools(self):
         for pool in self.host.dump("pool-get", {}):
@@ -166,6 +138,16 @@ def drain(sock):
         return count
     finally:
         sock.setblocking(True)
+
+
+def drains(sock, wanted, what):
+    """As many packets as are wanted come to be read, and no more."""
+    count, end = drain(sock), time.monotonic() + 10 * SLOW
+    while count < wanted and time.monotonic() < end:
+        time.sleep(0.002)
+        count += drain(sock)
+    time.sleep(0.01 * SLOW)
+    same(wanted, count + drain(sock), what)
 
 
 def objects(world):
@@ -321,7 +303,7 @@ def unread(world):
             world.flood(step)
             most = max(most, world.state()["used"])
         until("what was sent is where it goes", lambda: world.stats()["rx-packets"] - before["rx-packets"] > 0)
-        time.sleep(0.05 * SLOW)
+        quiet(world.stats)
         state = world.state()
         most = max(most, state["used"])
         gone = free - memory()[0]
@@ -336,14 +318,9 @@ def unread(world):
         if SLOW == 1 and size >= 64:
             same(True, gone <= limit + max(2 * MB, limit // 50), f"{gone} bytes less are free with a limit of {limit}")
         # It reads: everything that waits comes, without anybody sending.
-        count, end = drain(receiver), time.monotonic() + 5 * SLOW
-        while world.state()["waiting"] and time.monotonic() < end:
-            time.sleep(0.002)
+        count = drain(receiver)
         until("the rest has come", lambda: world.state()["waiting"] == 0)
-        time.sleep(0.02 * SLOW)
-        count += drain(receiver)
-        received = after["rx-packets"] - before["rx-packets"]
-        same(received, count, "packets that were read")
+        drains(receiver, after["rx-packets"] - before["rx-packets"] - count, "packets that were read besides")
         world.empty()
         receiver.close()
         world.bind(pool="")
@@ -356,11 +333,13 @@ def resumption(world, receiver):
     How many ns after something was read the next packet of those that waited was given to the socket: the stack stamps it when it takes it off
     the ring.
     """
-    same(True, world.state()["waiting"] > 0, "packets wait")
+    waiting = world.state()["waiting"]
+    same(True, waiting > 0, "packets wait")
     began = time.clock_gettime_ns(time.CLOCK_REALTIME)
     for _ in range(8):
         receiver.recv(1 << 16)
-    time.sleep(0.05 * SLOW)
+    until("it goes on", lambda: world.state()["waiting"] < waiting)
+    time.sleep(0.01 * SLOW)
     receiver.setblocking(False)
     stamps = []
     try:
@@ -429,8 +408,7 @@ def pipes(world):
         ends.append(pair)
         os.splice(server.fileno(), pair[1], 1 << 16, flags=os.SPLICE_F_NONBLOCK)
     world.drop_sockets()
-    time.sleep(0.2 * SLOW)
-    held = world.state()["used"]
+    held = quiet(lambda: world.state()["used"], 0.2)
     same(True, held >= 8 * 15 * 4096, f"{held} bytes are in pipes")
     for pair in ends:
         for end in pair:
@@ -444,8 +422,8 @@ def mapped(world):
     world.bind()
     client, server = world.connection()
     client.sendall(bytes(512 * 1024))
-    time.sleep(0.2 * SLOW)
     size = 512 * 1024
+    until("all has come", lambda: struct.unpack("i", fcntl.ioctl(server, termios.FIONREAD, bytes(4)))[0] == size)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
     place = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, server.fileno(), 0)
@@ -472,8 +450,7 @@ def mapped(world):
     client.close()
     server.close()
     world.drop_sockets()
-    time.sleep(0.1 * SLOW)
-    held = world.state()["used"]
+    held = quiet(lambda: world.state()["used"], 0.1)
     same(True, held >= pages * 4096, f"{held} bytes for {pages} mapped pages")
     libc.munmap(ctypes.c_void_p(place), ctypes.c_size_t(size))
     world.empty()
@@ -493,10 +470,8 @@ def taps(world):
     # Mirrored to a device whose queue holds on to it.
     ip("link", "add", "d0", "type", "dummy", netns="kid")
     ip("link", "set", "d0", "up", netns="kid")
-    run("tc", "qdisc", "add", "dev", "d0", "root", "plug", "limit", "1000000", netns="kid")
-    run("tc", "qdisc", "change", "dev", "d0", "root", "plug", "block", netns="kid")
-    run("tc", "qdisc", "add", "dev", "v1", "clsact", netns="kid")
-    run("tc", "filter", "add", "dev", "v1", "ingress", "matchall", "action", "mirred", "egress", "mirror", "dev", "d0", netns="kid")
+    run("tc", "-batch", "-", netns="kid", text="qdisc add dev d0 root plug limit 1000000\nqdisc change dev d0 root plug block\n"
+        "qdisc add dev v1 clsact\nfilter add dev v1 ingress matchall action mirred egress mirror dev d0\n")
     world.flood(300)
     until("it is held", lambda: world.state()["used"] >= 300 * 2048)
     ip("link", "del", "d0", netns="kid")
@@ -536,12 +511,9 @@ def routed(world):
     world.bind()
     ip("link", "add", "d0", "type", "dummy", netns="kid")
     run("ethtool", "-K", "d0", "tso", "off", "gso", "off", netns="kid")
-    ip("link", "set", "d0", "up", netns="kid")
-    ip("addr", "add", "10.9.0.1/24", "dev", "d0", netns="kid")
-    ip("neigh", "replace", "10.9.0.2", "lladdr", "02:00:00:00:00:09", "dev", "d0", "nud", "permanent", netns="kid")
+    ip_batch(["link set d0 up", "addr add 10.9.0.1/24 dev d0", "neigh replace 10.9.0.2 lladdr 02:00:00:00:00:09 dev d0 nud permanent"], netns="kid")
     run("sysctl", "-qw", "net.ipv4.ip_forward=1", netns="kid")
-    run("tc", "qdisc", "add", "dev", "d0", "root", "plug", "limit", "100000000", netns="kid")
-    run("tc", "qdisc", "change", "dev", "d0", "root", "plug", "block", netns="kid")
+    run("tc", "-batch", "-", netns="kid", text="qdisc add dev d0 root plug limit 100000000\nqdisc change dev d0 root plug block\n")
     ip("route", "add", "10.9.0.0/24", "via", "10.1.0.2", netns="tx")
     # Large packets that the stack of the router has to cut: UDP_SEGMENT.
     sock = world.socket("tx")
@@ -568,17 +540,19 @@ def hostage(world):
             sock.sendto(bytes(PAYLOAD), ("10.1.0.2", 9))
         except (BlockingIOError, OSError):
             time.sleep(0.001)
-    time.sleep(0.1 * SLOW)
+
+    def unsent():
+        return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+    until("what was sent is taken from the sender", lambda: unsent() == 0)
     other = world.socket("other", port=9)
     for number in range(50):
         sock.sendto(b"%d" % number, ("10.1.0.4", 9))
     other.settimeout(2 * SLOW)
     same(b"0", other.recv(100), "to another")
-    unsent = struct.unpack("i", __import__("fcntl").ioctl(sock, 0x5411, b"\0" * 4))[0]
-    same(0, unsent, "bytes that the sender is charged with")
+    becomes(0, unsent, "bytes that the sender is charged with")
     sock.close()
     ip("netns", "del", "tx")
-    os.close(world.fds.pop("tx"))
+    world.gone("tx")
     until("the sender's VNIC is gone", lambda: all(vnic["ifname"] != "v0" for vnic in world.host.dump("vnic-get", {})))
     receiver.close()
     world.empty()
@@ -597,9 +571,8 @@ def neighbour(world):
     for _ in range(20):
         world.flood(20)
         world.flood(20, to="10.1.0.4")
-    time.sleep(0.05 * SLOW)
+    drains(other, 400, "what the neighbour got")
     after = world.stats("v2")
-    same(400, drain(other), "what the neighbour got")
     same([], [key for key in after if "drop" in key and after[key] != before[key]], "what it lost")
 
 
@@ -614,8 +587,7 @@ def shared(world):
     same(True, world.state()["used"] <= 2 * MB, "within the limit")
     before = world.stats("v2")["rx-packets"]
     world.flood(5, to="10.1.0.4")
-    time.sleep(0.05 * SLOW)
-    same(5, world.stats("v2")["rx-packets"] - before, "on the ring of the other")
+    becomes(before + 5, lambda: world.stats("v2")["rx-packets"], "on the ring of the other")
     first.close()
     second.settimeout(2 * SLOW)
     for _ in range(5):
@@ -671,8 +643,7 @@ def changed(world):
         world.bind(pool=("p", "", "q")[turn % 3])
         world.flood(50)
     world.bind(pool="")
-    time.sleep(0.05 * SLOW)
-    same(1000, drain(receiver), "packets")
+    drains(receiver, 1000, "packets")
     for name in ("p", "q"):
         world.empty(name)
         same((0, 0), (world.state(name)["vnics"], world.state(name)["ring-bytes"] and 0), "nobody is in it")
@@ -682,8 +653,7 @@ def changed(world):
     world.host.do("apply", {"vnic": [{"id": world.ids["v1"], "pool": "p"}, {"id": world.ids["v2"], "pool": "p"}]})
     same(2, world.state("p")["vnics"], "done")
     world.flood(10)
-    time.sleep(0.05 * SLOW)
-    same(10, drain(receiver), "packets")
+    drains(receiver, 10, "packets")
 
 
 def rings(world):
@@ -710,17 +680,14 @@ def spread(world):
     """Two rings with threads, on which senders on the wire and here push at once; groups, too."""
     world.pool(limit=4 * MB)
     ip("link", "add", "link", "wire0", "name", "many", "numrxqueues", "2", "numtxqueues", "2", "netns", "kid", "type", "vnic")
-    ip("link", "set", "v1", "down", netns="kid")
-    ip("link", "set", "many", "up", netns="kid")
-    ip("addr", "flush", "dev", "v1", netns="kid")
-    ip("addr", "add", "10.1.0.2/24", "dev", "many", netns="kid")
+    ip_batch(["link set v1 down", "link set many up", "addr flush dev v1", "addr add 10.1.0.2/24 dev many"], netns="kid")
     mac = link("many", "kid")["address"]
     for name in ("out", "tx"):
-        ip("neigh", "replace", "10.1.0.2", "lladdr", mac, "dev", world.where[name][0], "nud", "permanent", netns=name)
-        ip("route", "add", "224.0.0.0/4", "dev", world.where[name][0], netns=name)
+        dev = world.where[name][0]
+        ip_batch([f"neigh replace 10.1.0.2 lladdr {mac} dev {dev} nud permanent", f"route add 224.0.0.0/4 dev {dev}"], netns=name)
     world.ids["many"] = next(vnic["id"] for vnic in world.host.dump("vnic-get", {}) if vnic["ifname"] == "many")
     world.bind("many")
-    run("sh", "-c", "mount -t sysfs none /sys; echo 1 > /sys/class/net/many/threaded", netns="kid")
+    run("ip", "netns", "exec", "kid", "sh", "-c", "mount -t sysfs none /sys; echo 1 > /sys/class/net/many/threaded")
     receiver = world.socket("kid", port=9)
     group = inside(world.fds["kid"], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     world.sockets.append(group)
@@ -808,7 +775,7 @@ def killed(world):
     holder = world.socket("other", port=9)
     world.fill()
     ip("netns", "del", "kid")
-    os.close(world.fds.pop("kid"))
+    world.gone("kid")
     world.sockets.remove(holder)
     world.drop_sockets()
     until("its VNIC is gone", lambda: world.state()["vnics"] == 0)

@@ -18,13 +18,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 # pylint: disable=wrong-import-position,import-error
-from family import SLOW, YnlFamily, inside, ip, link, netns_fd, refused, run, run_all, same, family
+from family import SLOW, YnlFamily, becomes, family, inside, ip, ip_batch, link, netns_fd, refused, run, run_all, same
+from wire import ORDER, Wire, build, finish, receive_in_order, received_by
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ORDER = "/tmp/order"
 NETDEV = os.path.join(os.environ["KSRC"], "Documentation/netlink/specs/netdev.yaml")
-# How long each test for order takes at least; ORDER_SECONDS=600 for as long as one likes.
-SECONDS = int(os.environ.get("ORDER_SECONDS", 3))
+# So many packets, while it is switched again and again, make a test for order; ORDER_SECONDS=600 is for as long as one likes.
+SECONDS = int(os.environ.get("ORDER_SECONDS", 3 if SLOW == 1 else 0))
+PACKETS, SWITCHED = 2000, 8 if SLOW == 1 else 4
 
 
 def write(path, text):
@@ -47,35 +47,24 @@ class Sysfs:
         self.shell.communicate()
 
 
-class World:
+class World(Wire):
     """A wire (out: wire1) to wire0 with VNICs v1 in the namespace kid and v0 in tx; their addresses are known to everyone."""
 
     where = {"out": ("wire1", "10.1.0.1"), "kid": ("v1", "10.1.0.2"), "tx": ("v0", "10.1.0.3")}
 
-    def __init__(self, *options):
-        if not os.path.exists(ORDER):
-            subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", ORDER, f"{HERE}/lib/order.c"], check=True)
-        for name in self.where:
-            ip("netns", "add", name)
-        ip("link", "add", "wire0", "type", "veth", "peer", "name", "wire1", "netns", "out")
-        ip("link", "set", "wire0", "up")
-        for name in ("kid", "tx"):
-            ip("link", "add", "link", "wire0", "name", self.where[name][0], *options, "netns", name, "type", "vnic")
-        for name, (dev, addr) in self.where.items():
-            ip("link", "set", "lo", "up", netns=name)
-            ip("link", "set", dev, "up", netns=name)
-            ip("addr", "add", f"{addr}/24", "dev", dev, netns=name)
-        for name in self.where:
-            for other, (dev, addr) in self.where.items():
-                if name != other:
-                    mac = link(dev, other)["address"]
-                    ip("neigh", "replace", addr, "lladdr", mac, "dev", self.where[name][0], "nud", "permanent", netns=name)
-        self.host = family()
-        self.vnic = next(vnic["id"] for vnic in self.host.dump("vnic-get", {}) if vnic["ifname"] == "v1")
+    def __init__(self):
+        build(ORDER)
+        super().__init__()
+        self.vnic = self.ids["v1"]
         self.policy = self.host.do("policy-add", {"subject": "owner", "param": "rings"})["id"]
-        self.fd = netns_fd("kid")
-        self.sysfs = Sysfs("kid")
-        self.running, self.senders = [], []
+        self.fd = self.fds["kid"]
+        self.shell, self.senders = None, []
+
+    @property
+    def sysfs(self):
+        if not self.shell:
+            self.shell = Sysfs("kid")
+        return self.shell
 
     def set(self, **settings):
         self.host.do("vnic-set", {"id": self.vnic, **{key.replace("_", "-"): value for key, value in settings.items()}})
@@ -97,37 +86,20 @@ class World:
             return counted["rx-packets"] + counted["rx-drop-ring"]
 
         wanted = seen() + count
-        run("tc", "qdisc", "replace", "dev", "wire1", "root", "plug", "limit", "1000000", netns="out")
-        run("tc", "qdisc", "change", "dev", "wire1", "root", "plug", "block", netns="out")
+        run("tc", "-batch", "-", netns="out", text="qdisc replace dev wire1 root plug limit 1000000\nqdisc change dev wire1 root plug block\n")
         run(ORDER, "send", "10.1.0.2", "9", "1", str(count), netns="out")
         run("tc", "qdisc", "change", "dev", "wire1", "root", "plug", "release_indefinite", netns="out")
-        deadline = time.monotonic() + 5 * SLOW
-        while seen() < wanted and time.monotonic() < deadline:
-            time.sleep(0.005)
-        # None of them comes twice.
-        time.sleep(0.01 * SLOW)
+        # And none of them comes twice.
+        becomes(wanted, seen, "packets received and dropped")
 
     def ping(self, count, netns="out"):
         run("ping", "-q", "-c", str(count), "-i", "0.01", "-W", str(2 * SLOW), "10.1.0.2", netns=netns)
 
-    def start(self, *command, netns):
-        process = subprocess.Popen(["ip", "netns", "exec", netns, *command], stdout=subprocess.PIPE, text=True)
-        self.running.append(process)
-        return process
-
     def close(self):
-        for process in self.running:
-            process.kill()
-            process.wait()
-        self.sysfs.close()
+        if self.shell:
+            self.shell.close()
         self.host.do("policy-del", {"id": self.policy})
-        self.host.close()
-        os.close(self.fd)
-        for name in self.where:
-            ip("netns", "del", name)
-        deadline = time.monotonic() + 5 * SLOW
-        while "wire0" in os.listdir("/sys/class/net") and time.monotonic() < deadline:
-            time.sleep(0.02)
+        super().close()
 
 
 def modes(world):
@@ -191,15 +163,14 @@ def several(world):
     """With several rings a flow stays on one, and the netdev family shows each with its NAPI."""
     ip("netns", "add", "kid2")
     try:
-        for name, netns, addr in (("v2", "kid", "10.2.0.2"), ("v3", "kid2", "10.2.0.3")):
-            ip("link", "add", "link", "wire0", "name", name, "numrxqueues", "4", "numtxqueues", "4", "netns", netns, "type", "vnic")
-            ip("link", "set", name, "up", netns=netns)
-            ip("addr", "add", f"{addr}/24", "dev", name, netns=netns)
+        both = (("v2", "kid", "10.2.0.2"), ("v3", "kid2", "10.2.0.3"))
+        ip_batch(f"link add link wire0 name {name} numrxqueues 4 numtxqueues 4 netns {netns} type vnic" for name, netns, _ in both)
+        for name, netns, addr in both:
+            ip_batch([f"link set {name} up", f"addr add {addr}/24 dev {name}"], netns=netns)
         # v1 would answer for it, too.
         ip("neigh", "replace", "10.2.0.2", "lladdr", link("v2", "kid")["address"], "dev", "v3", "nud", "permanent", netns="kid2")
-        receiver = world.start(ORDER, "receive", "7000", "8", netns="kid")
-        time.sleep(0.2 * SLOW)
-        run(ORDER, "send", "10.2.0.2", "7000", "8", "2000", netns="kid2")
+        receiver = receive_in_order(world, 8, "kid")
+        run(ORDER, "send", "10.2.0.2", "7000", "8", "2000" if SLOW == 1 else "500", netns="kid2")
         got = finish(receiver)
         same(True, got["received"] > 1000, f"received: {got}")
         same(0, got["backwards"], "out of order")
@@ -322,26 +293,15 @@ def link_packets(name, netns):
     return json.loads(ip("-s", "-j", "link", "show", "dev", name, netns=netns))[0]["stats64"]["rx"]["packets"]
 
 
-def finish(receiver):
-    time.sleep(0.3 * SLOW)
-    receiver.send_signal(signal.SIGTERM)
-    out, _ = receiver.communicate(timeout=20 * SLOW)
-    found = re.match(r"received (\d+) lost (\d+) backwards (\d+)", out)
-    same(True, bool(found), f"the receiver's report: {out!r}")
-    return dict(zip(("received", "lost", "backwards"), map(int, found.groups())))
-
-
 def order_of(world, switch, senders=(("out", "10.1.0.2"),), flows=2):
     """Flows to the namespace kid while `switch` is called again and again, with the number of the time."""
-    receiver = world.start(ORDER, "receive", "7000", str(flows * len(senders)), netns="kid")
-    time.sleep(0.2 * SLOW)
+    receiver = receive_in_order(world, flows * len(senders), "kid")
     world.senders = [world.start(ORDER, "send", addr, str(7000 + flows * number), str(flows), "0", netns=netns)
                      for number, (netns, addr) in enumerate(senders)]
-    start, number = time.monotonic(), 0
-    before = world.stats()["rx-packets"]
-    # For long enough, and on a slow machine for as long as enough packets take.
-    while (time.monotonic() < start + SECONDS or number < (8 if SLOW == 1 else 4) or
-           world.stats()["rx-packets"] < before + 2000 and time.monotonic() < start + 15 * SLOW):
+    began, number = time.monotonic(), 0
+    while time.monotonic() < began + SECONDS or number < SWITCHED or received_by(receiver) < receiver.before + PACKETS:
+        same(True, time.monotonic() < began + max(SECONDS, 30) * SLOW,
+             f"in time: {received_by(receiver) - receiver.before} packets, {number} times switched")
         switch(number)
         number += 1
     for sender in world.senders:
@@ -409,8 +369,9 @@ def merging(world):
     for netns, dev in (("out", "wire1"),):
         run("ethtool", "-K", dev, "tso", "off", "gso", "off", netns=netns)
     world.set(poll="ring")
-    server = world.start("iperf3", "-s", "-1", netns="kid")
-    time.sleep(0.3 * SLOW)
+    server = world.start("iperf3", "--server", "--one-off", "--forceflush", netns="kid")
+    while "listening" not in server.stdout.readline():
+        same(None, server.poll(), "the server")
     before = segments()
     done = world.change(lambda: run("iperf3", "-c", "10.1.0.2", "-t", "1", netns="out"))
     got = segments() - before, done["rx-packets"]
@@ -441,13 +402,12 @@ def goes(world):
     for netns in ("out", "tx"):
         world.start(ORDER, "send", "10.1.0.2", "7000", "2", "0", netns=netns)
     world.set(poll="ring")
-    end = time.monotonic() + 2 * SLOW
+    end = time.monotonic() + (2 if SLOW == 1 else 0)
     turn = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or turn < 3:
         world.set(cpus=("", "0", "1")[turn % 3])
         turn += 1
-        ip("link", "set", "v1", "down", netns="kid")
-        ip("link", "set", "v1", "up", netns="kid")
+        ip_batch(["link set v1 down", "link set v1 up"], netns="kid")
         run("ethtool", "-G", "v1", "rx", "64", netns="kid")
     same(True, world.stats()["rx-packets"] > 0, "received")
     ip("link", "del", "v1", netns="kid")

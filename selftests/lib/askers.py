@@ -7,7 +7,7 @@ import socket
 import time
 
 import roads as r
-from family import HOST, SLOW, cookie, events_of, family, inside, ip, netns_fd
+from family import HOST, SLOW, cookie, events_of, family, inside, ip_batch, netns_fd
 
 
 def mac(text):
@@ -52,21 +52,24 @@ class Asker:
 
     def state(self):
         """All that anyone could have changed, of the device and of the database."""
-        dev, links = self.dev(), self.links()
-        flags, attrs = links[dev[1]]
+        shown, links = self.shown(), self.links()
+        name, index = shown["ifname"], shown["ifindex"]
+        flags, attrs = links[index]
         wanted = (r.IFLA_ADDRESS, r.IFLA_IFNAME, r.IFLA_MTU, r.IFLA_TXQLEN, r.IFLA_MASTER)
-        return {"vnic": {**self.shown(), "denied": 0}, "link": {number: attrs.get(number) for number in wanted},
+        return {"vnic": {**shown, "denied": 0}, "link": {number: attrs.get(number) for number in wanted},
                 "flags": flags & (r.IFF_UP | r.IFF_PROMISC | r.IFF_ALLMULTI), "info": r.attrs_of(attrs[r.IFLA_LINKINFO])[r.INFO_DATA][:24],
-                "links": sorted(links), "features": r.features_of(dev[0], self.sock), "ip": self.route.addresses(dev[1]),
+                "links": sorted(links), "features": r.features_of(name, self.sock), "ip": self.route.addresses(index),
                 "flows": self.world.host.dump("flow-get", {"vnic": self.id})}
 
     def restore(self, up):
         """As it was at home, by the manager, for whom this process is taken wherever its sockets are."""
-        home, (name, index) = self.home, self.dev()
-        for other in self.links():
-            if other not in home["links"]:
-                self.route.unlink(other)
-        now = self.state()
+        home, now = self.home, self.state()
+        added = [other for other in now["links"] if other not in home["links"]]
+        for other in added:
+            self.route.unlink(other)
+        if added:
+            now = self.state()
+        name, index = now["vnic"]["ifname"], now["vnic"]["ifindex"]
         if now["link"][r.IFLA_MASTER]:
             self.route.link(index, attrs={r.IFLA_MASTER: 0})
         for addr in now["ip"]:
@@ -131,10 +134,8 @@ class World:
     """One for all tests, which leave nothing behind: a dummy, VNICs of it in three namespaces, and who lives there."""
 
     def __init__(self):
-        for name in ("web", "third", "other"):
-            ip("netns", "add", name)
-        ip("link", "add", "d0", "address", "02:00:00:00:00:f0", "up", "type", "dummy")
-        ip("link", "add", "link", "d0", "name", "tx0", "up", "type", "vnic")
+        ip_batch(["netns add web", "netns add third", "netns add other", "link add d0 address 02:00:00:00:00:f0 up type dummy",
+                  "link add link d0 name tx0 up type vnic"])
         self.link = socket.if_nametoindex("d0")
         # Then a VNIC wants something that it has not.
         r.set_features("d0", r.GRO, 0)

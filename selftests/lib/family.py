@@ -32,20 +32,25 @@ templates = []
 
 def ip(*words, netns=None, batch=None):
     """ip(8); what it prints as JSON, if it prints any."""
-    command = ["ip"] + (["-n", netns] if netns else []) + (["-batch", "-"] if batch else []) + list(words)
-    done = subprocess.run(command, input=batch, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
+    return run("ip", *(["-batch", "-"] if batch else []), *words, netns=netns, text=batch)
+
+
+def ip_batch(lines, netns=None):
+    """Many commands of ip(8) by one process, which takes longer to start than any of them; the first that fails is the last."""
+    return ip(netns=netns, batch="".join(f"{line}\n" for line in lines))
 
 
 def run(*command, netns=None, text=None):
-    """A command, in a namespace; what it prints."""
-    command = (["ip", "netns", "exec", netns] if netns else []) + list(command)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    """A command, in a namespace, though with the /sys of this one; what it prints."""
+    done = there(netns, lambda: subprocess.run(command, input=text, capture_output=True, text=True, check=False))
     if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise AssertionError(f"{' '.join(command)}{f' in {netns}' if netns else ''}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def start(*command, netns=None, **more):
+    """A process in a namespace, as run() starts one."""
+    return there(netns, lambda: subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more))
 
 
 def link(name, netns=None):
@@ -58,11 +63,26 @@ def netns_fd(name):
 
 def inside(fd, action):
     """Runs it in the network namespace that is open as fd; what was made there stays there."""
-    os.setns(fd, os.CLONE_NEWNET)
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        return action()
+        os.setns(fd, os.CLONE_NEWNET)
+        try:
+            return action()
+        finally:
+            os.setns(home, os.CLONE_NEWNET)
     finally:
-        os.setns(HOST, os.CLONE_NEWNET)
+        os.close(home)
+
+
+def there(netns, action):
+    """The same with a namespace by its name, or None for this one."""
+    if netns is None:
+        return action()
+    fd = netns_fd(netns)
+    try:
+        return inside(fd, action)
+    finally:
+        os.close(fd)
 
 
 def cookie():
@@ -74,12 +94,7 @@ def cookie():
 def family(netns=None):
     """A socket of the family, in a namespace by its name or its open file."""
     if netns is not None:
-        fd = netns if isinstance(netns, int) else netns_fd(netns)
-        try:
-            return inside(fd, family)
-        finally:
-            if fd != netns:
-                os.close(fd)
+        return inside(netns, family) if isinstance(netns, int) else there(netns, family)
     # To read the specification takes longer than most tests.
     if not templates:
         templates.append(YnlFamily(SPEC, schema=""))
@@ -107,6 +122,35 @@ def events_of(listener, wanted=0, patience=2.0):
 def same(wanted, got, what):
     if wanted != got:
         raise AssertionError(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def until(what, condition, patience=10.0):
+    """Waits for it; returns how long that took."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() > began + patience * SLOW:
+            raise AssertionError(f"not within {patience * SLOW} s: {what() if callable(what) else what}")
+        time.sleep(0.002)
+    return time.monotonic() - began
+
+
+def becomes(wanted, look, what, patience=10.0):
+    """What is seen is that soon, and stays so: nothing comes on top of it."""
+    end = time.monotonic() + patience * SLOW
+    while look() != wanted and time.monotonic() < end:
+        time.sleep(0.002)
+    time.sleep(0.01 * SLOW)
+    same(wanted, look(), what)
+
+
+def quiet(look, pause=0.05, patience=10.0):
+    """Waits until what is seen does not change any more, and returns it."""
+    end, now = time.monotonic() + patience * SLOW, look()
+    while True:
+        time.sleep(pause * SLOW)
+        old, now = now, look()
+        if old == now or time.monotonic() > end:
+            return now
 
 
 def refused(number, words, request):
