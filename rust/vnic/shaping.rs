@@ -137,7 +137,12 @@ impl Vnic {
 
     /// Sets limits and priority of one of its flows and has packets obey them. Returns what was set before; a failure
     /// changes nothing.
-    pub(crate) fn change_flow(&self, flow: &Flow, limits: Limits, rtnl: Rtnl<'_>) -> Result<Limits> {
+    pub(crate) fn change_flow(
+        &self,
+        flow: &Flow,
+        limits: Limits,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Limits> {
         let old = flow.change_limits(limits, rtnl)?;
         let sched = self.switch.sched(rtnl);
         let priority = limits.flow_priority();
