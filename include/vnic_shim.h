@@ -248,16 +248,22 @@ struct vnic_packets {
 	u32 bytes;		/* of memory */
 };
 
-/* The packets of one VNIC. Guarded by the scheduler's lock, or RTNL without. */
-struct vnic_class {
+/* The packets of one VNIC that have the same priority. */
+struct vnic_lane {
 	struct rb_node node;
 	struct vnic_packets queue;
 	u64 start;		/* tag of the first packet */
 	u64 finish;		/* tag of the last that went */
+	u8 priority;		/* its place in the class */
+	bool waits;		/* whether it is in the tree of its priority */
+};
+
+/* The packets of one VNIC. Guarded by the scheduler's lock, or RTNL without. */
+struct vnic_class {
+	struct vnic_lane lanes[VNIC_PRIORITIES];
 	u64 delay;		/* how long they wait, in ns */
 	u16 share;
-	u8 priority;
-	bool waits;		/* whether it is in the tree of its priority */
+	u8 priority;		/* of packets whose flow has none */
 	bool closed;		/* the VNIC is down */
 	struct vnic_counters __percpu *counters;
 };
@@ -273,8 +279,11 @@ void vnic_sched_free(struct vnic_sched *sched);
 void vnic_sched_set(struct vnic_sched *sched, u64 bits);
 void vnic_sched_drain(struct vnic_sched *sched);
 enum vnic_offer vnic_sched_offer(struct vnic_sched *sched,
-				 struct vnic_class *class, struct sk_buff *skb,
-				 enum vnic_stage stage);
+				 struct vnic_class *class,
+				 const struct vnic_flow *flow,
+				 struct sk_buff *skb, enum vnic_stage stage);
+void vnic_flow_prioritize(struct vnic_sched *sched, struct vnic_class *class,
+			  struct vnic_flow *flow, u8 priority);
 
 /* steer.c: receive queues of a NIC for one address. */
 bool vnic_steer_possible(const struct net_device *dev);
@@ -327,6 +336,8 @@ struct vnic_flow_stats {
 struct vnic_flow {
 	struct rcu_head rcu;
 	struct vnic_flow_stats __percpu *stats;
+	/* VNIC_PRIORITIES: its VNIC's. Guarded as struct vnic_class. */
+	u8 priority;
 };
 
 void vnic_flow_key(const struct sk_buff *skb, bool framed, bool sent,
@@ -334,7 +345,7 @@ void vnic_flow_key(const struct sk_buff *skb, bool framed, bool sent,
 void vnic_flow_count(const struct vnic_flow *flow, bool sent,
 		     unsigned int len);
 void vnic_flow_sum(const struct vnic_flow *flow, struct vnic_flow_stats *sum);
-bool vnic_flow_init(struct vnic_flow *flow);
+bool vnic_flow_init(struct vnic_flow *flow, u8 priority);
 void vnic_flow_free(struct vnic_flow *flow);
 void vnic_flow_barrier(void);
 

@@ -298,8 +298,14 @@ t_flow_limits() {
 	same 'maxbw 5M priority low
 ' "$(host flow show web/eth0 -po limits)
 " 'as it shows them'
-	same 'vnic: warning: priority of flow other has no effect yet' "$(host flow add web/eth0 other priority high dscp 1 2>&1)" 'a priority'
-	host doctor | says '^warn priorities of flows without effect: web/eth0 web, web/eth0 other; vnic flow set'
+	same 'vnic: warning: priority of flow other has no effect: no maxbw' "$(host flow add web/eth0 other priority high dscp 1 2>&1)" 'a priority'
+	host doctor | says '^warn priorities of flows without effect, their links have no maxbw: web/eth0 web, web/eth0 other; vnic link set LINK maxbw RATE, or'
+	host link set nic0 maxbw 1G
+	same '' "$(host flow set web/eth0 other priority low 2>&1)" 'with a maxbw'
+	no says 'priorities of flows without effect' <<<"$(host doctor)"
+	host link set nic0 maxbw none
+	host flow set web/eth0 other priority vnic
+	same '' "$(host flow show web/eth0 -po name,limits | sed -n 's/^other://p')" 'as its VNIC'
 	host flow del web/eth0 other
 	host flow show web/eth0 | says 'protocol tcp +- +maxbw 5M priority low$'
 	same '5000000 5000000 0 0 5000 null low' \
@@ -332,7 +338,7 @@ t_limits_document() {
 	host link set nic0 maxbw 1G
 	same '~ link nic0 maxbw 2G, was maxbw 1G
 ~ vnic web/eth0 maxbw 50M tx-maxpps none share 200, was maxbw none tx-maxpps 7 share 100
-~ flow web/eth0 web maxbw 5M priority medium, was maxbw none priority low
+~ flow web/eth0 web maxbw 5M priority vnic, was maxbw none priority low
 ~ vnic v0 maxbw none, was maxbw 1M' "$(host apply "$text" 2>&1)" 'what was done'
 	host export | cmp - "$text"
 	# They come back with what was deleted, and without a word: the link gets its maxbw, too.
@@ -344,7 +350,7 @@ t_limits_document() {
 	sed 's/maxbw 5M"/maxbw 5M priority low"/; s/^maxbw = "2G"/maxbw = "none"/; s/^limits = "none"/limits = "share 7"/' "$text" >"$text.less"
 	host apply "$text.less" 2>"$log.said"
 	same 'vnic: warning: share 7 of db/eth0 has no effect: nic0 has no maxbw
-vnic: warning: priority of flow web of web/eth0 has no effect yet
+vnic: warning: priority of flow web of web/eth0 has no effect: nic0 has no maxbw
 vnic: warning: share 200 of web/eth0 has no effect: nic0 has no maxbw
 vnic: warning: share 7 of v0 has no effect: stub0 has no wire' "$(cat "$log.said")" 'warnings'
 	host export | cmp - "$text.less"

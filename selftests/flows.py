@@ -562,7 +562,7 @@ def nonsense(world):
     world.delete("x" * 31)
 
 
-UNLIMITED = {"limit-delay": 5000, "priority": "medium"}
+UNLIMITED = {"limit-delay": 5000, "priority": "vnic"}
 LIMITED = {"rx-maxbw": 10 ** 12, "tx-maxbw": 8000, "rx-maxpps": 4 * 10 ** 9, "tx-maxpps": 1, "limit-delay": 10 ** 6, "priority": "high"}
 
 
@@ -575,13 +575,13 @@ def limited(world):
     host, web = world.host, {"vnic": world.vnic, "name": "web"}
     world.add("web", protocol=TCP, local_port=80)
     same(UNLIMITED, limits_of(world.flow("web")), "at first")
-    same("vnic: priority of flow dns has no effect yet", warned(lambda: world.add("dns", protocol=UDP, **LIMITED)), "said")
+    same("vnic: priority of flow dns has no effect: no maxbw", warned(lambda: world.add("dns", protocol=UDP, **LIMITED)), "said")
     same(LIMITED, limits_of(world.flow("dns")), "of one that was added with all")
     world.takes(*WEB, "web")
     before = world.flow("web")
     for key, value in LIMITED.items():
         said = warned(lambda key=key, value=value: host.do("flow-set", {**web, key: value}))
-        same("vnic: priority of flow web has no effect yet" if key == "priority" else "", said, f"said of {key}")
+        same("vnic: priority of flow web has no effect: no maxbw" if key == "priority" else "", said, f"said of {key}")
         same(value, world.flow("web")[key], key)
     same({**before, **LIMITED}, world.flow("web"), "each by itself")
     with family() as listener, family("kid") as kid:
@@ -595,7 +595,7 @@ def limited(world):
     # In a transaction one is changed, one is another one.
     changes = [{**web, "change": True, "tx-maxbw": 9000}, {"vnic": world.vnic, "name": "dns", "delete": True},
                {"vnic": world.vnic, "name": "dns", "protocol": UDP, "priority": "low"}]
-    same("vnic: priority of flow dns has no effect yet", warned(lambda: host.do("apply", {"flow": changes})), "said of a transaction")
+    same("vnic: priority of flow dns has no effect: no maxbw", warned(lambda: host.do("apply", {"flow": changes})), "said of a transaction")
     same({**before, "tx-maxbw": 9000}, world.flow("web"), "changed by a transaction")
     same({**UNLIMITED, "priority": "low"}, limits_of(world.flow("dns")), "replaced by a transaction")
     unlimited(world, web)
@@ -610,7 +610,7 @@ def unlimited(world, web):
         refused(errno.ERANGE, words, lambda asked=asked: host.do("flow-add", {**web, "name": "new", **asked}))
         refused(errno.ERANGE, words, lambda asked=asked: host.do("apply", {"flow": [{**web, "change": True, "rx-maxbw": 8000},
                                                                                     {**web, "change": True, **asked}]}))
-    refused(errno.ERANGE, [], lambda: host.do("flow-set", {**web, "priority": 3}))
+    refused(errno.ERANGE, [], lambda: host.do("flow-set", {**web, "priority": 4}))
     refused(errno.ENOENT, ["v1", "nobody"], lambda: host.do("flow-set", {**web, "name": "nobody", "rx-maxbw": 0}))
     refused(errno.ENOENT, ["nobody"], lambda: host.do("apply", {"flow": [{**web, "change": True, "rx-maxbw": 8000},
                                                                          {**web, "name": "nobody", "change": True}]}))

@@ -274,6 +274,58 @@ def flows(world):
         same(0, got["lost"], f"without the flow {what}")
 
 
+def flow_set(world, what, dev, port, **settings):
+    """A flow of what a VNIC sends to that port."""
+    world.host.do(f"flow-{what}", {"vnic": world.ids[dev], "name": f"to{port}", **settings,
+                                   **({"ethertype": 0x800, "protocol": 17, "remote-port": port} if what == "add" else {})})
+
+
+def beside_bulk(world, rate):
+    """What becomes of packets beside more of the same VNIC than the link may send."""
+    full = 20 * MBIT / 8 / SIZE
+    bulk = world.start(PACE, "send", "10.1.0.1", "7001", str(SIZE - 42), str(1.5 * full), str(int(full)), netns="tx")
+    got = world.paced("tx", "out", rate, 0.4, port=7002)
+    bulk.wait()
+    return got
+
+
+def flow_priorities(world):
+    full = 20 * MBIT / 8 / SIZE
+    alone = world.paced("tx", "out", 0.2 * full, 0.4, port=7002)
+    link_set(maxbw=20 * MBIT)
+    got = beside_bulk(world, 0.2 * full)
+    same(True, got["median"] > alone["median"] + 2000000, f"as its VNIC it waits: {got}")
+    flow_set(world, "add", "v0", 7002, priority="high")
+    got = beside_bulk(world, 0.2 * full)
+    same((int(0.2 * full * 0.4), 0, 0), (got["received"], got["lost"], got["backwards"]), f"a flow that goes first: {got}")
+    # A packet that has begun has to pass, and those that are due with it.
+    below(1200000, got["p99"] - alone["p99"], "p99 added to a flow that goes first in ns")
+    flow_set(world, "set", "v0", 7002, priority="vnic")
+    got = beside_bulk(world, 0.2 * full)
+    same(True, got["median"] > alone["median"] + 2000000, f"again as its VNIC: {got}")
+    # A VNIC that goes first has a flow that goes last: after another VNIC, whether it waited for a limit before or not.
+    world.set("v0", priority="high")
+    flow_set(world, "add", "v0", 7000, priority="low")
+    for dev_limit in (0, 15 * MBIT):
+        world.set("v0", **{"tx-maxbw": dev_limit})
+        got = both(world, [("tx", full), ("kid", 0.8 * full)], 0.5)
+        near(16 * MBIT, got[1], 0.01, "before the flow of another VNIC")
+    world.set("v0", **{"tx-maxbw": 0})
+    flow_set(world, "set", "v0", 7000, **{"tx-maxbw": 15 * MBIT})
+    got = both(world, [("tx", full), ("kid", 0.8 * full)], 0.5)
+    near(16 * MBIT, got[1], 0.01, "before a flow with a limit")
+
+
+def flow_shares(world):
+    """A VNIC has its share in each priority, however many of its flows are in that."""
+    link_set(maxbw=20 * MBIT)
+    full = 20 * MBIT / 8 / SIZE
+    flow_set(world, "add", "v0", 7001, priority="medium")
+    flow_set(world, "add", "v0", 7002, priority="medium")
+    got = both(world, [("kid", full), ("tx", full), ("tx", full), ("tx", full)], 0.6)
+    near(0.5, got[0] / sum(got), 0.05, "beside three flows of one VNIC")
+
+
 if __name__ == "__main__":
     run_all([
         (bandwidth, "bandwidth"),
@@ -282,6 +334,8 @@ if __name__ == "__main__":
         (others, "nobody else is concerned"),
         (shares, "shares of a link"),
         (priorities, "priorities on a link"),
+        (flow_priorities, "priorities of flows on a link"),
+        (flow_shares, "a VNIC has one share, whatever its flows"),
         (tcp, "TCP gets most of a limit"),
         (groups, "group frames"),
         (flows, "limits of flows"),

@@ -107,6 +107,29 @@ def order_link(world):
     link_set(maxbw=0)
 
 
+def order_flow_link(world):
+    """On a link, of flows whose priorities change, and their VNIC's."""
+    for name, port in (("one", 7000), ("two", 7001)):
+        world.host.do("flow-add", {"vnic": world.ids["v0"], "name": name, "ethertype": 0x800, "protocol": 17, "remote-port": port})
+
+    def change(count):
+        if count % 8 == 0:
+            link_set(maxbw=random.choice(RATES))
+        elif count % 8 == 1:
+            link_set(maxbw=random.choice(RATES[2:]))
+        elif count % 8 == 2:
+            world.set("v0", priority=random.choice(("high", "medium", "low")), **{"limit-delay": random.choice(DELAYS)})
+        else:
+            world.host.do("flow-set", {"vnic": world.ids["v0"], "name": random.choice(("one", "two")),
+                                       "priority": random.choice(("high", "medium", "low", "vnic"))})
+    world.start(ORDER, "send", "10.1.0.1", "9", "1", "0", netns="kid2")
+    in_order(world, "tx", "out", change)
+    # Some wait for their VNIC before.
+    world.set("v0", **{"tx-maxbw": 50 * MBIT})
+    in_order(world, "tx", "out", change)
+    link_set(maxbw=0)
+
+
 def order_flow(world):
     """Of a flow, and of its VNIC at the same time."""
     for source, to, dev, way in (("out", "kid", "v1", "rx"), ("tx", "kid", "v1", "rx"), ("tx", "kid", "v0", "tx")):
@@ -240,6 +263,7 @@ if __name__ == "__main__":
         (order_sent, "order of what is sent"),
         (order_edge, "order with limits near what is sent"),
         (order_link, "order on a link"),
+        (order_flow_link, "order on a link of flows with priorities"),
         (order_flow, "order of flows"),
         (order_all, "order while everything changes"),
     ], World)

@@ -130,9 +130,9 @@ fn spec(attrs: Attrs<'_>, extack: &mut Extack<'_>) -> Result<FlowSpec> {
             dscp: byte(uapi::VNIC_A_FLOW_DSCP),
         },
         ring: word(uapi::VNIC_A_FLOW_RING),
-        limits: Limits::DEFAULT
+        limits: Limits::OF_FLOW
             .with(attrs, &Kinds::FLOW, extack)?
-            .unwrap_or(Limits::DEFAULT),
+            .unwrap_or(Limits::OF_FLOW),
     })
 }
 
@@ -219,7 +219,7 @@ impl<'a> Change<'a> {
         let mut change = |flow: &Flow| {
             let old = flow.limits(rtnl);
             if let Some(new) = old.with(attrs, &Kinds::FLOW, extack)? {
-                flow.change_limits(new, rtnl)?;
+                dev.data().change_flow(flow, new, rtnl)?;
             }
             Ok(Self::Set(dev, flow.id(), old))
         };
@@ -265,7 +265,7 @@ impl<'a> Change<'a> {
         matches!(self, Self::Delete(..))
     }
 
-    /// Warns of what changes nothing: flows of a VNIC do not take turns.
+    /// Warns of a priority that changes nothing.
     pub(super) fn warn(&self, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
         let (dev, id) = match self {
             Self::Add(dev, staged) => (dev, staged.id),
@@ -273,12 +273,7 @@ impl<'a> Change<'a> {
             Self::Delete(..) => return,
         };
         dev.data().flows().with_id(id, rtnl, |flow| {
-            if flow.limits(rtnl).priority != Limits::DEFAULT.priority {
-                let name = flow.spec().name;
-                extack.warn(format_args!(
-                    "vnic: priority of flow {name} has no effect yet"
-                ));
-            }
+            Vnic::warn_of_flow(dev, flow, extack, rtnl);
         });
     }
 
@@ -313,7 +308,7 @@ impl<'a> Change<'a> {
                 let undone = dev
                     .data()
                     .flows()
-                    .with_id(id, rtnl, |flow| flow.change_limits(old, rtnl));
+                    .with_id(id, rtnl, |flow| dev.data().change_flow(flow, old, rtnl));
                 // They were there a moment ago.
                 if !matches!(undone, Some(Ok(_))) {
                     pr_warn!("{}: a flow keeps its new limits\n", dev.name());

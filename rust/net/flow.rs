@@ -34,6 +34,7 @@ use crate::{
             Rtnl,
             RtnlCell, //
         },
+        sched,
         shaper::{
             Owned,
             Place,
@@ -215,6 +216,11 @@ impl Ranked for Flow {
 }
 
 impl Flow {
+    /// What it begins with.
+    pub(super) fn as_ptr(&self) -> *mut bindings::vnic_flow {
+        self.head.get()
+    }
+
     /// Its number, unique while the module is loaded: later ones are higher.
     pub(crate) fn id(&self) -> u64 {
         self.id
@@ -230,7 +236,8 @@ impl Flow {
         self.limits.get(rtnl)
     }
 
-    /// Sets its limits, and has packets obey them. Returns what was set before; a failure changes nothing.
+    /// Sets its limits, and has packets obey them, but for the priority. Returns what was set before; a failure changes
+    /// nothing.
     pub(crate) fn change_limits(&self, limits: Limits, rtnl: Rtnl<'_>) -> Result<Limits> {
         let old = self.limits.replace(limits, rtnl);
         if old != limits {
@@ -344,8 +351,9 @@ impl OwnedFlow {
             counters: RtnlCell::new(ptr::null_mut()),
         };
         let flow = KBox::new(flow, GFP_KERNEL_ACCOUNT)?;
+        let priority = spec.limits.flow_priority().unwrap_or(sched::VNICS_OWN);
         // SAFETY: A flow without counters, in process context: whoever makes flows holds RTNL.
-        if !unsafe { bindings::vnic_flow_init(flow.head.get()) } {
+        if !unsafe { bindings::vnic_flow_init(flow.head.get(), priority) } {
             return Err(ENOMEM);
         }
         // INVARIANT: As just made.
@@ -653,11 +661,11 @@ impl Flows {
         self.published.is_none()
     }
 
-    /// The flow of a packet, which is counted there. `framed` and `sent` as in [`Skb::flow_key`].
+    /// The flow of a packet. `framed` and `sent` as in [`Skb::flow_key`].
     #[inline(always)]
-    fn of<'a>(&'a self, skb: &Skb, framed: bool, sent: bool, rcu: Rcu<'a>) -> Option<&'a Flow> {
+    fn find<'a>(&'a self, skb: &Skb, framed: bool, sent: bool, rcu: Rcu<'a>) -> Option<&'a Flow> {
         let key = skb.flow_key(framed, sent, rcu);
-        let found = flow::classify(
+        flow::classify(
             self.published.get(rcu),
             &self.secret,
             &key,
@@ -669,7 +677,13 @@ impl Flows {
             },
             // SAFETY: In a table that readers see, so it is freed a grace period after it left that.
             |value| unsafe { flow_of(value) },
-        )?;
+        )
+    }
+
+    /// The same, and the packet is counted there.
+    #[inline(always)]
+    fn of<'a>(&'a self, skb: &Skb, framed: bool, sent: bool, rcu: Rcu<'a>) -> Option<&'a Flow> {
+        let found = self.find(skb, framed, sent, rcu)?;
         let len = match framed {
             true => skb.len(),
             false => skb.len().wrapping_add(ETH_HLEN),
@@ -683,6 +697,15 @@ impl Flows {
     #[inline(never)]
     pub(crate) fn sent<'a>(&'a self, skb: &Skb, rcu: Rcu<'a>) -> Option<&'a Flow> {
         self.of(skb, true, true, rcu)
+    }
+
+    /// The flow of a packet that the VNIC sends and that waited since it was counted.
+    #[cold]
+    pub(crate) fn waited<'a>(&'a self, skb: &Skb, rcu: Rcu<'a>) -> Option<&'a Flow> {
+        match self.is_none() {
+            true => None,
+            false => self.find(skb, true, true, rcu),
+        }
     }
 
     /// Counts a packet for the VNIC, in received form or starting with its Ethernet header; its flow.

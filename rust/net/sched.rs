@@ -8,6 +8,7 @@ use crate::{
     logic::share,
     net::{
         counters::Counters,
+        flow::Flow,
         rcu::Rcu,
         rtnl::Rtnl,
         shaper::{
@@ -47,6 +48,9 @@ extern "C" fn vnic_share_before(a: u64, b: u64) -> bool {
     share::before(a, b)
 }
 
+/// The priority of a flow that has none of its own.
+pub(super) const VNICS_OWN: u8 = bindings::VNIC_PRIORITIES as u8;
+
 /// The packets of one VNIC that wait.
 ///
 /// # Invariants
@@ -72,7 +76,8 @@ impl Class {
         Self(Opaque::new(class))
     }
 
-    /// Its weight, its priority, the lower the sooner, and how long its packets wait, in ns.
+    /// Its weight, the priority of packets whose flow has none, the lower the sooner, and how long its packets wait,
+    /// in ns.
     pub(crate) fn set(
         &self,
         sched: Option<&Sched>,
@@ -83,6 +88,21 @@ impl Class {
     ) {
         // SAFETY: A live class, and the scheduler of its link.
         unsafe { bindings::vnic_class_set(raw(sched), self.0.get(), weight, priority, delay) };
+    }
+
+    /// The priority of packets of one of the VNIC's flows, the lower the sooner; none: the VNIC's.
+    pub(crate) fn prioritize(
+        &self,
+        sched: Option<&Sched>,
+        flow: &Flow,
+        priority: Option<u8>,
+        _rtnl: Rtnl<'_>,
+    ) {
+        let priority = priority.unwrap_or(VNICS_OWN);
+        // SAFETY: As above; a live flow of that VNIC.
+        unsafe {
+            bindings::vnic_flow_prioritize(raw(sched), self.0.get(), flow.as_ptr(), priority);
+        }
     }
 
     /// Lets packets in, which `counters` count.
@@ -116,14 +136,23 @@ impl Sched {
         unsafe { bindings::vnic_sched_set(self.0.get(), bits) };
     }
 
-    /// Asks whether it is the turn of a packet of `class`, which goes on at `stage`.
-    pub(crate) fn offer(&self, class: &Class, skb: Skb, stage: Stage, _rcu: Rcu<'_>) -> Offer {
+    /// Asks whether it is the turn of a packet of `class` and `flow`, which goes on at `stage`.
+    pub(crate) fn offer(
+        &self,
+        class: &Class,
+        flow: Option<&Flow>,
+        skb: Skb,
+        stage: Stage,
+        _rcu: Rcu<'_>,
+    ) -> Offer {
         let skb = skb.into_raw();
-        // SAFETY: A packet that is consumed, unless it passes, of a live VNIC.
+        let flow = flow.map_or(ptr::null_mut(), Flow::as_ptr);
+        // SAFETY: A packet that is consumed, unless it passes, of a live VNIC and a flow of it.
         let offer = unsafe {
             bindings::vnic_sched_offer(
                 self.0.get(),
                 class.0.get(),
+                flow,
                 skb,
                 stage as bindings::vnic_stage,
             )

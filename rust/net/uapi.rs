@@ -230,6 +230,9 @@ pub(crate) const VNIC_PRIORITY_HIGH: u8 = bindings::vnic_priority_VNIC_PRIORITY_
 pub(crate) const VNIC_PRIORITY_MEDIUM: u8 = bindings::vnic_priority_VNIC_PRIORITY_MEDIUM as u8;
 /// `VNIC_PRIORITY_LOW`.
 pub(crate) const VNIC_PRIORITY_LOW: u8 = bindings::vnic_priority_VNIC_PRIORITY_LOW as u8;
+/// `VNIC_FLOW_PRIORITY_VNIC`; the others are as those of VNICs.
+pub(crate) const VNIC_FLOW_PRIORITY_VNIC: u8 =
+    bindings::vnic_flow_priority_VNIC_FLOW_PRIORITY_VNIC as u8;
 
 /// `VNIC_MAXBW_MIN`.
 pub(crate) const VNIC_MAXBW_MIN: u64 = bindings::VNIC_MAXBW_MIN as u64;

@@ -212,9 +212,13 @@ void vnic_flow_sum(const struct vnic_flow *flow, struct vnic_flow_stats *sum)
 	}
 }
 
-/* Gives @flow its counters, charged to who asks. Process context. */
-bool vnic_flow_init(struct vnic_flow *flow)
+/*
+ * Gives @flow, which no packet finds yet, its priority, and counters that are
+ * charged to who asks. Process context.
+ */
+bool vnic_flow_init(struct vnic_flow *flow, u8 priority)
 {
+	flow->priority = priority;
 	flow->stats = alloc_percpu_gfp(struct vnic_flow_stats,
 				       GFP_KERNEL_ACCOUNT);
 	return flow->stats;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the VNICs of a link send to its wire, if that is limited: who is next. */
 #include <linux/netdevice.h>
+#include <linux/random.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -8,9 +9,11 @@
 #include "shaper.h"
 
 /*
- * Those who wait are in one tree for each priority, in the order of their start
- * tags (rust/logic/share.rs). As in a shaper, a packet passes at once only if
- * nobody waits and none is just being sent on.
+ * A VNIC has a lane for each priority that packets of it have: that of their
+ * flow, or else the VNIC's. Lanes in which packets wait are in one tree for
+ * each priority, in the order of their start tags (rust/logic/share.rs). As in
+ * a shaper, a packet passes at once only if nobody waits and none is just being
+ * sent on.
  */
 struct vnic_sched {
 	spinlock_t lock;
@@ -19,49 +22,71 @@ struct vnic_sched {
 	bool empty;		/* and nobody will: all pass */
 	struct vnic_meter meter;
 	u64 virtual[VNIC_PRIORITIES];
-	struct rb_root_cached classes[VNIC_PRIORITIES];
+	struct rb_root_cached lanes[VNIC_PRIORITIES];
 	struct hrtimer timer;
 };
 
-static bool vnic_class_before(struct rb_node *a, const struct rb_node *b)
+static bool vnic_lane_before(struct rb_node *a, const struct rb_node *b)
 {
-	return vnic_share_before(rb_entry(a, struct vnic_class, node)->start,
-				 rb_entry(b, struct vnic_class, node)->start);
+	return vnic_share_before(rb_entry(a, struct vnic_lane, node)->start,
+				 rb_entry(b, struct vnic_lane, node)->start);
 }
 
-static void vnic_sched_enter(struct vnic_sched *sched, struct vnic_class *class)
+static struct vnic_class *vnic_lane_class(struct vnic_lane *lane)
 {
-	rb_add_cached(&class->node, &sched->classes[class->priority],
-		      vnic_class_before);
-	class->waits = true;
+	return container_of(lane - lane->priority, struct vnic_class, lanes[0]);
 }
 
-static void vnic_sched_leave(struct vnic_sched *sched, struct vnic_class *class)
+/* Where packets of @flow wait, which may be NULL. Under the lock. */
+static struct vnic_lane *vnic_class_lane(struct vnic_class *class,
+					 const struct vnic_flow *flow)
 {
-	rb_erase_cached(&class->node, &sched->classes[class->priority]);
-	class->waits = false;
+	bool own = flow && flow->priority < VNIC_PRIORITIES;
+
+	return &class->lanes[own ? flow->priority : class->priority];
+}
+
+static void vnic_lane_leave(struct vnic_sched *sched, struct vnic_lane *lane)
+{
+	rb_erase_cached(&lane->node, &sched->lanes[lane->priority]);
+	lane->waits = false;
+}
+
+/* Has @lane take its turns if packets wait in it, else not. */
+static void vnic_lane_follow(struct vnic_sched *sched, struct vnic_lane *lane)
+{
+	if (lane->waits && !lane->queue.first) {
+		vnic_lane_leave(sched, lane);
+	} else if (!lane->waits && lane->queue.first) {
+		lane->start = vnic_share_start(sched->virtual[lane->priority],
+					       lane->finish);
+		rb_add_cached(&lane->node, &sched->lanes[lane->priority],
+			      vnic_lane_before);
+		lane->waits = true;
+	}
 }
 
 /* Who is next, or NULL. */
-static struct vnic_class *vnic_sched_next(const struct vnic_sched *sched)
+static struct vnic_lane *vnic_sched_next(const struct vnic_sched *sched)
 {
 	unsigned int i;
 
 	for (i = 0; i < VNIC_PRIORITIES; i++) {
-		struct rb_node *node = rb_first_cached(&sched->classes[i]);
+		struct rb_node *node = rb_first_cached(&sched->lanes[i]);
 
 		if (node)
-			return rb_entry(node, struct vnic_class, node);
+			return rb_entry(node, struct vnic_lane, node);
 	}
 	return NULL;
 }
 
 /* A packet of @bytes goes, of who is first or alone. */
-static void vnic_class_advance(struct vnic_sched *sched,
-			       struct vnic_class *class, u64 start, u32 bytes)
+static void vnic_lane_advance(struct vnic_sched *sched, struct vnic_lane *lane,
+			      u64 start, u32 bytes)
 {
-	sched->virtual[class->priority] = start;
-	class->finish = vnic_share_finish(start, bytes, class->share);
+	sched->virtual[lane->priority] = start;
+	lane->finish = vnic_share_finish(start, bytes,
+					 vnic_lane_class(lane)->share);
 }
 
 static void vnic_sched_arm(struct vnic_sched *sched, u64 now)
@@ -90,13 +115,13 @@ static void vnic_class_drop(const struct vnic_class *class,
 }
 
 /* Takes off what waited for too long: at most as many as came since. */
-static struct sk_buff *vnic_class_expire(struct vnic_class *class, u64 now)
+static struct sk_buff *vnic_lane_expire(struct vnic_lane *lane, u64 now)
 {
 	struct sk_buff *expired = NULL;
 
-	while (class->queue.first &&
-	       vnic_stamp(class->queue.first)->departure < now) {
-		struct sk_buff *skb = vnic_packets_pop(&class->queue);
+	while (lane->queue.first &&
+	       vnic_stamp(lane->queue.first)->departure < now) {
+		struct sk_buff *skb = vnic_packets_pop(&lane->queue);
 
 		skb->next = expired;
 		expired = skb;
@@ -112,28 +137,24 @@ static struct vnic_class *vnic_sched_pop(struct vnic_sched *sched,
 					 struct sk_buff **skb,
 					 struct sk_buff **expired)
 {
-	struct vnic_class *class = vnic_sched_next(sched);
-	u64 now = ktime_get_ns(), start;
+	struct vnic_lane *lane = vnic_sched_next(sched);
+	u64 now = ktime_get_ns();
 	u32 bytes, packets;
 
-	if (!class || (!sched->flushed &&
-		       vnic_meter_ready(&sched->meter, now) > now))
+	if (!lane || (!sched->flushed &&
+		      vnic_meter_ready(&sched->meter, now) > now))
 		return NULL;
 	*skb = NULL;
-	*expired = sched->flushed ? NULL : vnic_class_expire(class, now);
-	start = class->start;
-	vnic_sched_leave(sched, class);
-	if (class->queue.first) {
-		*skb = vnic_packets_pop(&class->queue);
+	*expired = sched->flushed ? NULL : vnic_lane_expire(lane, now);
+	vnic_lane_leave(sched, lane);
+	if (lane->queue.first) {
+		*skb = vnic_packets_pop(&lane->queue);
 		bytes = vnic_wire_len(*skb, true, &packets);
 		vnic_meter_admit(&sched->meter, now, bytes, packets);
-		vnic_class_advance(sched, class, start, bytes);
+		vnic_lane_advance(sched, lane, lane->start, bytes);
 	}
-	if (class->queue.first) {
-		class->start = class->finish;
-		vnic_sched_enter(sched, class);
-	}
-	return class;
+	vnic_lane_follow(sched, lane);
+	return vnic_lane_class(lane);
 }
 
 /* Sends on what has its time, but at most a budget. */
@@ -173,6 +194,7 @@ static enum hrtimer_restart vnic_sched_timer(struct hrtimer *timer)
  * vnic_sched_offer - let a packet of a VNIC through when it is its turn
  * @sched: scheduler of the link
  * @class: the VNIC's
+ * @flow: the packet's, of that VNIC, or NULL
  * @skb: packet, on the VNIC; starts with its Ethernet header
  * @stage: where it goes on
  *
@@ -180,11 +202,13 @@ static enum hrtimer_restart vnic_sched_timer(struct hrtimer *timer)
  * before anything else.
  */
 enum vnic_offer vnic_sched_offer(struct vnic_sched *sched,
-				 struct vnic_class *class, struct sk_buff *skb,
-				 enum vnic_stage stage)
+				 struct vnic_class *class,
+				 const struct vnic_flow *flow,
+				 struct sk_buff *skb, enum vnic_stage stage)
 {
 	enum vnic_offer offer = VNIC_OFFER_PASS;
 	struct sk_buff *expired = NULL;
+	struct vnic_lane *lane;
 	u32 packets, bytes;
 	bool idle;
 	u64 now;
@@ -198,17 +222,18 @@ enum vnic_offer vnic_sched_offer(struct vnic_sched *sched,
 		vnic_class_drop(class, skb, VNIC_TX_DROP_DOWN);
 		return VNIC_OFFER_DROPPED;
 	}
+	lane = vnic_class_lane(class, flow);
 	now = ktime_get_ns();
 	idle = !sched->releasing && !vnic_sched_next(sched);
 	if (idle && vnic_meter_ready(&sched->meter, now) <= now) {
 		vnic_meter_admit(&sched->meter, now, bytes, packets);
-		vnic_class_advance(sched, class,
-				   vnic_share_start(sched->virtual[class->priority],
-						    class->finish), bytes);
+		vnic_lane_advance(sched, lane,
+				  vnic_share_start(sched->virtual[lane->priority],
+						   lane->finish), bytes);
 		goto out;
 	}
-	expired = vnic_class_expire(class, now);
-	if (vnic_packets_full(&class->queue, skb)) {
+	expired = vnic_lane_expire(lane, now);
+	if (vnic_packets_full(&lane->queue, skb)) {
 		offer = VNIC_OFFER_DROPPED;
 		goto out;
 	}
@@ -216,12 +241,10 @@ enum vnic_offer vnic_sched_offer(struct vnic_sched *sched,
 	/* Until when it may wait. */
 	vnic_stamp(skb)->departure = now + class->delay;
 	vnic_stamp(skb)->note = stage;
-	vnic_packets_push(&class->queue, skb);
-	if (!class->waits) {
-		class->start = vnic_share_start(sched->virtual[class->priority],
-						class->finish);
-		vnic_sched_enter(sched, class);
-	}
+	vnic_stamp(skb)->flow = flow;
+	vnic_stamp(skb)->own = flow && flow->priority < VNIC_PRIORITIES;
+	vnic_packets_push(&lane->queue, skb);
+	vnic_lane_follow(sched, lane);
 	if (idle)
 		vnic_sched_arm(sched, now);
 out:
@@ -237,7 +260,11 @@ out:
 /* A closed class. Any context. */
 void vnic_class_init(struct vnic_class *class)
 {
+	u8 i;
+
 	memset(class, 0, sizeof(*class));
+	for (i = 0; i < VNIC_PRIORITIES; i++)
+		class->lanes[i].priority = i;
 	class->counters = vnic_counters_none();
 	class->closed = true;
 }
@@ -254,12 +281,58 @@ static void vnic_sched_unlock(struct vnic_sched *sched)
 		spin_unlock_bh(&sched->lock);
 }
 
+/* Puts two lists together, in the order in which their packets may wait. */
+static void vnic_packets_merge(struct vnic_packets *list,
+			       struct vnic_packets *other)
+{
+	struct vnic_packets merged = {};
+
+	while (list->first || other->first) {
+		struct vnic_packets *from = list;
+
+		if (!list->first ||
+		    (other->first && vnic_stamp(other->first)->departure <
+				     vnic_stamp(list->first)->departure))
+			from = other;
+		vnic_packets_push(&merged, vnic_packets_pop(from));
+	}
+	*list = merged;
+}
+
+/*
+ * Moves what waits of @flow, which may be where it is to be, and goes by a
+ * priority of its own, or not: @own. NULL: of those that go by the VNIC's. Each
+ * keeps its place among those that move.
+ */
+static void vnic_lane_move(struct vnic_sched *sched, struct vnic_lane *from,
+			   struct vnic_lane *to, const struct vnic_flow *flow,
+			   bool own)
+{
+	struct vnic_packets moved = {}, kept = {};
+
+	while (from->queue.first) {
+		struct sk_buff *skb = vnic_packets_pop(&from->queue);
+		struct vnic_stamp *stamp = vnic_stamp(skb);
+
+		if (flow ? stamp->flow == flow : !stamp->own) {
+			stamp->own = own;
+			vnic_packets_push(&moved, skb);
+		} else {
+			vnic_packets_push(&kept, skb);
+		}
+	}
+	from->queue = kept;
+	vnic_packets_merge(&to->queue, &moved);
+	vnic_lane_follow(sched, from);
+	vnic_lane_follow(sched, to);
+}
+
 /**
  * vnic_class_set - say what a VNIC's packets are among those of others
  * @sched: scheduler of the link, or NULL
  * @class: the VNIC's
  * @share: its weight, 1 at least
- * @priority: the lower, the sooner
+ * @priority: the lower, the sooner; of packets whose flow has none
  * @delay: how long they wait at most, in ns
  *
  * What waits keeps its order. RTNL.
@@ -267,19 +340,41 @@ static void vnic_sched_unlock(struct vnic_sched *sched)
 void vnic_class_set(struct vnic_sched *sched, struct vnic_class *class,
 		    u16 share, u8 priority, u64 delay)
 {
+	struct vnic_lane *old;
+
 	vnic_sched_lock(sched);
 	class->share = share;
 	class->delay = delay - min(delay / 4, VNIC_RELEASE_QUANTUM);
-	if (class->priority != priority) {
-		bool waits = class->waits;
+	old = vnic_class_lane(class, NULL);
+	class->priority = priority;
+	if (sched && old->priority != priority)
+		vnic_lane_move(sched, old, vnic_class_lane(class, NULL), NULL,
+			       false);
+	vnic_sched_unlock(sched);
+}
 
-		if (waits)
-			vnic_sched_leave(sched, class);
-		class->priority = priority;
-		class->finish = sched ? sched->virtual[priority] : 0;
-		class->start = class->finish;
-		if (waits)
-			vnic_sched_enter(sched, class);
+/**
+ * vnic_flow_prioritize - say what a flow's packets are among those of others
+ * @sched: scheduler of the link, or NULL
+ * @class: that of the flow's VNIC
+ * @flow: flow
+ * @priority: the lower, the sooner; VNIC_PRIORITIES: the VNIC's
+ *
+ * What waits keeps its order, and is before what comes. RTNL.
+ */
+void vnic_flow_prioritize(struct vnic_sched *sched, struct vnic_class *class,
+			  struct vnic_flow *flow, u8 priority)
+{
+	struct vnic_lane *old;
+
+	vnic_sched_lock(sched);
+	old = vnic_class_lane(class, flow);
+	if (flow->priority != priority) {
+		flow->priority = priority;
+		if (sched)
+			vnic_lane_move(sched, old,
+				       vnic_class_lane(class, flow), flow,
+				       priority < VNIC_PRIORITIES);
 	}
 	vnic_sched_unlock(sched);
 }
@@ -297,20 +392,27 @@ void vnic_class_open(struct vnic_sched *sched, struct vnic_class *class,
 /* The VNIC goes down: its packets are dropped. RTNL. */
 void vnic_class_close(struct vnic_sched *sched, struct vnic_class *class)
 {
-	struct sk_buff *first;
+	struct sk_buff *first[VNIC_PRIORITIES];
+	unsigned int i;
 
 	vnic_sched_lock(sched);
 	class->closed = true;
-	first = vnic_packets_take(&class->queue);
-	if (class->waits)
-		vnic_sched_leave(sched, class);
+	for (i = 0; i < VNIC_PRIORITIES; i++) {
+		first[i] = vnic_packets_take(&class->lanes[i].queue);
+		/* Without a scheduler none waits. */
+		vnic_lane_follow(sched, &class->lanes[i]);
+	}
 	vnic_sched_unlock(sched);
 	local_bh_disable();
-	vnic_class_drop(class, first, VNIC_TX_DROP_DOWN);
+	for (i = 0; i < VNIC_PRIORITIES; i++)
+		vnic_class_drop(class, first[i], VNIC_TX_DROP_DOWN);
 	local_bh_enable();
 }
 
-/* A scheduler without a limit, and nobody in it. May sleep. */
+/*
+ * A scheduler without a limit, and nobody in it. Time starts somewhere, so that
+ * tags that VNICs have of an earlier one are in the past. May sleep.
+ */
 struct vnic_sched *vnic_sched_alloc(void)
 {
 	struct vnic_sched *sched = kzalloc(sizeof(*sched), GFP_KERNEL);
@@ -318,6 +420,7 @@ struct vnic_sched *vnic_sched_alloc(void)
 	if (!sched)
 		return NULL;
 	spin_lock_init(&sched->lock);
+	get_random_bytes(sched->virtual, sizeof(sched->virtual));
 	hrtimer_setup(&sched->timer, vnic_sched_timer, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_ABS_PINNED_SOFT);
 	return sched;
@@ -344,13 +447,13 @@ void vnic_sched_set(struct vnic_sched *sched, u64 bits)
 static struct vnic_class *vnic_sched_purge(struct vnic_sched *sched,
 					   struct sk_buff **skb)
 {
-	struct vnic_class *class = vnic_sched_next(sched);
+	struct vnic_lane *lane = vnic_sched_next(sched);
 
-	if (class) {
-		vnic_sched_leave(sched, class);
-		*skb = vnic_packets_take(&class->queue);
-	}
-	return class;
+	if (!lane)
+		return NULL;
+	*skb = vnic_packets_take(&lane->queue);
+	vnic_lane_follow(sched, lane);
+	return vnic_lane_class(lane);
 }
 
 /**

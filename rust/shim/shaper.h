@@ -75,6 +75,9 @@ struct vnic_stamp {
 	 * earlier turn is in the past. Elsewhere what vnic_shaped() gets.
 	 */
 	u64 note;
+	/* In a scheduler: of which it is. It may be gone: for comparisons. */
+	const void *flow;
+	bool own;		/* whether that has a priority of its own */
 };
 
 static inline struct vnic_stamp *vnic_stamp(struct sk_buff *skb)

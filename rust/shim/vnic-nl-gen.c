@@ -83,7 +83,7 @@ const struct nla_policy vnic_flow_change_nl_policy[VNIC_A_FLOW_CHANGE + 1] = {
 	[VNIC_A_FLOW_RX_MAXPPS] = { .type = NLA_U32, },
 	[VNIC_A_FLOW_TX_MAXPPS] = { .type = NLA_U32, },
 	[VNIC_A_FLOW_LIMIT_DELAY] = { .type = NLA_U32, },
-	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 3),
 	[VNIC_A_FLOW_CHANGE] = { .type = NLA_FLAG, },
 };
 
@@ -291,7 +291,7 @@ static const struct nla_policy vnic_flow_add_nl_policy[VNIC_A_FLOW_PRIORITY + 1]
 	[VNIC_A_FLOW_RX_MAXPPS] = { .type = NLA_U32, },
 	[VNIC_A_FLOW_TX_MAXPPS] = { .type = NLA_U32, },
 	[VNIC_A_FLOW_LIMIT_DELAY] = { .type = NLA_U32, },
-	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 3),
 };
 
 /* VNIC_CMD_FLOW_DEL - do */
@@ -311,7 +311,7 @@ static const struct nla_policy vnic_flow_set_nl_policy[VNIC_A_FLOW_PRIORITY + 1]
 	[VNIC_A_FLOW_RX_MAXPPS] = { .type = NLA_U32, },
 	[VNIC_A_FLOW_TX_MAXPPS] = { .type = NLA_U32, },
 	[VNIC_A_FLOW_LIMIT_DELAY] = { .type = NLA_U32, },
-	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VNIC_A_FLOW_PRIORITY] = NLA_POLICY_MAX(NLA_U32, 3),
 };
 
 /* Ops table for vnic */

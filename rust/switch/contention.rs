@@ -3,12 +3,14 @@
 //! What VNICs send to the wire together.
 //!
 //! With a limit, those of a higher priority go first, and of those with the same each gets as much of what is left as
-//! its share says. What the host itself sends is not concerned.
+//! its share says. A packet goes by the priority of its flow, if that has one. What the host itself sends is not
+//! concerned.
 
 use super::Switch;
 use crate::{
     net::{
         counters::Counters,
+        flow::Flow,
         netdev::Dev,
         ops::Tx,
         rcu::Rcu,
@@ -50,12 +52,18 @@ impl Switch {
         self.sched.get_locked(rtnl)
     }
 
-    /// Sends a frame out, when it is its turn. `tx` is `None` if it was counted already.
+    /// Whether what is sent out takes turns.
+    pub(crate) fn has_turns(&self, rcu: Rcu<'_>) -> bool {
+        self.sched.get(rcu).is_some()
+    }
+
+    /// Sends a frame of a flow out, when it is its turn. `tx` is `None` if it was counted already.
     pub(super) fn send_out(
         &self,
         vnic: &Dev<Vnic>,
         skb: Skb,
         tx: Option<&Counters>,
+        flow: Option<&Flow>,
         rcu: Rcu<'_>,
     ) -> Tx {
         let Some(sched) = self.sched.get(rcu) else {
@@ -65,7 +73,7 @@ impl Switch {
             Some(_) => Stage::Wire,
             None => Stage::WireCounted,
         };
-        match sched.offer(vnic.data().class(), skb, stage, rcu) {
+        match sched.offer(vnic.data().class(), flow, skb, stage, rcu) {
             Offer::Pass(skb) => self.send_now(vnic, skb, tx, rcu),
             Offer::Waits => Tx::DONE,
             Offer::Dropped => Tx::DROPPED,

@@ -24,6 +24,7 @@ use crate::{
             Counter,
             Counters, //
         },
+        flow::Flow,
         napi::Poll,
         netdev::{
             Dev,
@@ -225,7 +226,14 @@ impl Switch {
     }
 
     /// A VNIC sends a group frame.
-    pub(super) fn transmit_group(&self, vnic: &Dev<Vnic>, skb: Skb, key: Key, rcu: Rcu<'_>) -> Tx {
+    pub(super) fn transmit_group(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        key: Key,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         let data = vnic.data();
         let tx = data.counters();
         let origin = Origin::vnic(data, skb.vid());
@@ -235,7 +243,7 @@ impl Switch {
             skb.finish();
             Tx::DONE
         } else {
-            self.send_out(vnic, skb, None, rcu)
+            self.send_out(vnic, skb, None, flow, rcu)
         }
     }
 

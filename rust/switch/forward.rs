@@ -209,7 +209,7 @@ impl Switch {
         if !vnic.data().flows().is_none() {
             return self.transmit_limited(vnic, skb, rcu);
         }
-        self.transmit_any(vnic, skb, rcu)
+        self.transmit_any(vnic, skb, None, rcu)
     }
 
     /// As [`Switch::transmit`], where there may be flows, in which the frame is counted, and limits, which may let
@@ -226,7 +226,7 @@ impl Switch {
             None => Offer::Pass(skb),
         };
         match offer {
-            Offer::Pass(skb) => self.transmit_paced(vnic, skb, rcu),
+            Offer::Pass(skb) => self.transmit_paced(vnic, skb, flow, rcu),
             Offer::Waits => Tx::DONE,
             Offer::Dropped => Tx::DROPPED,
         }
@@ -234,28 +234,46 @@ impl Switch {
 
     /// What comes after flows and their limits.
     #[inline(always)]
-    pub(crate) fn transmit_paced(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    pub(crate) fn transmit_paced(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         match vnic.data().offer_tx(skb, rcu) {
-            Offer::Pass(skb) => self.transmit_any(vnic, skb, rcu),
+            Offer::Pass(skb) => self.transmit_any(vnic, skb, flow, rcu),
             Offer::Waits => Tx::DONE,
             Offer::Dropped => Tx::DROPPED,
         }
     }
 
-    /// What comes after all limits.
+    /// What comes after all limits of the VNIC. The link's goes by the priority of `flow`.
     #[inline(always)]
-    pub(crate) fn transmit_any(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    pub(crate) fn transmit_any(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         match skb.linear_destination(vnic.data().vlan()) {
             Some(key) if !key.is_group() && self.taps.is_empty() => {
-                self.transmit_unicast(vnic, skb, key, rcu)
+                self.transmit_unicast(vnic, skb, key, flow, rcu)
             }
-            _ => self.transmit_special(vnic, skb, rcu),
+            _ => self.transmit_special(vnic, skb, flow, rcu),
         }
     }
 
     /// Group frames, frames that promiscuous VNICs want to see, frames whose header is not linear.
     #[inline(never)]
-    fn transmit_special(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    fn transmit_special(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         let data = vnic.data();
         let Some(key) = skb.destination(data.vlan()) else {
             let count = Some((data.counters(), Counter::TxDropShort));
@@ -263,22 +281,29 @@ impl Switch {
             return Tx::DROPPED;
         };
         if key.is_group() {
-            return self.transmit_group(vnic, skb, key, rcu);
+            return self.transmit_group(vnic, skb, key, flow, rcu);
         }
         if !self.taps.is_empty() {
             self.tap_sent(&skb, vnic, key, rcu);
         }
-        self.transmit_unicast(vnic, skb, key, rcu)
+        self.transmit_unicast(vnic, skb, key, flow, rcu)
     }
 
     #[inline(always)]
-    fn transmit_unicast(&self, vnic: &Dev<Vnic>, skb: Skb, key: Key, rcu: Rcu<'_>) -> Tx {
+    fn transmit_unicast(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        key: Key,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         match self.addresses.find(key, rcu) {
             Some(dst) => match self.vnic(dst) {
                 Some(dst) => Self::deliver(skb, vnic, Some(vnic.data().counters()), dst, rcu),
-                None => self.transmit_to_host(vnic, skb, rcu),
+                None => self.transmit_to_host(vnic, skb, flow, rcu),
             },
-            None => self.transmit_to_wire(vnic, skb, rcu),
+            None => self.transmit_to_wire(vnic, skb, flow, rcu),
         }
     }
 
@@ -335,9 +360,15 @@ impl Switch {
 
     /// Hands a frame to the host's own interface, if it is to be reached.
     #[inline(never)]
-    fn transmit_to_host(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    fn transmit_to_host(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         if !self.host() {
-            return self.transmit_to_wire(vnic, skb, rcu);
+            return self.transmit_to_wire(vnic, skb, flow, rcu);
         }
         let tx = Some(vnic.data().counters());
         let stub = self.lower.downcast::<Etherstub>();
@@ -350,10 +381,16 @@ impl Switch {
 
     /// Sends a frame out, or drops it where there is no wire.
     #[inline(always)]
-    fn transmit_to_wire(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    fn transmit_to_wire(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         let data = vnic.data();
         if self.special.load(Ordering::Relaxed) || data.vid() != 0 {
-            return self.transmit_otherwise(vnic, skb, rcu);
+            return self.transmit_otherwise(vnic, skb, flow, rcu);
         }
         let hooked = self.hooked.load(Ordering::Relaxed);
         skb.uplink(&self.lower, vnic, Some(data.counters()), hooked, rcu)
@@ -361,14 +398,20 @@ impl Switch {
 
     /// The same where that is more than to send it.
     #[inline(never)]
-    fn transmit_otherwise(&self, vnic: &Dev<Vnic>, skb: Skb, rcu: Rcu<'_>) -> Tx {
+    fn transmit_otherwise(
+        &self,
+        vnic: &Dev<Vnic>,
+        skb: Skb,
+        flow: Option<&Flow>,
+        rcu: Rcu<'_>,
+    ) -> Tx {
         let data = vnic.data();
         if self.stub {
             let count = Some((data.counters(), Counter::TxDropMiss));
             skb.drop_for(vnic, count, Reason::NoReceiver);
             return Tx::DONE;
         }
-        self.send_out(vnic, skb, Some(data.counters()), rcu)
+        self.send_out(vnic, skb, Some(data.counters()), flow, rcu)
     }
 
     /// Sends a frame out, with the VNIC's tag. `tx` is `None` if it was counted already.

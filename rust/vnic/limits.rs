@@ -4,6 +4,7 @@
 
 use super::Vnic;
 use crate::net::{
+    flow::Flow,
     netdev::Dev,
     netlink::{
         Attr,
@@ -39,13 +40,16 @@ pub(crate) enum Priority {
     Medium = uapi::VNIC_PRIORITY_MEDIUM,
     /// After the others.
     Low = uapi::VNIC_PRIORITY_LOW,
+    /// As its VNIC: of flows only (`VNIC_FLOW_PRIORITY_VNIC`).
+    Vnic = uapi::VNIC_FLOW_PRIORITY_VNIC,
 }
 
 impl Priority {
-    /// The priority of that number.
-    fn of(value: u64) -> Option<Self> {
-        [Self::High, Self::Medium, Self::Low]
+    /// The priority of that number, of a VNIC or of a flow.
+    fn of(value: u64, flow: bool) -> Option<Self> {
+        [Self::High, Self::Medium, Self::Low, Self::Vnic]
             .into_iter()
+            .filter(|priority| flow || *priority != Self::Vnic)
             .find(|priority| *priority as u64 == value)
     }
 }
@@ -70,7 +74,7 @@ pub(crate) struct Limits {
     pub(crate) delay: u32,
     /// Its weight among the VNICs of a link that want to send more than the link may. Not of flows.
     pub(crate) share: u16,
-    /// Whether it goes before others there.
+    /// Whether it goes before others there; a flow may go by its VNIC's.
     pub(crate) priority: Priority,
 }
 
@@ -167,13 +171,17 @@ pub(crate) fn bits(attr: &Attr<'_>, name: &str, extack: &mut Extack<'_>) -> Resu
     limit(attr, name, BITS, extack)
 }
 
-fn priority(attr: &Attr<'_>, extack: &mut Extack<'_>) -> Result<Priority> {
+fn priority(attr: &Attr<'_>, flow: bool, extack: &mut Extack<'_>) -> Result<Priority> {
     let number = attr.number();
-    Priority::of(number).ok_or_else(|| {
+    let most = match flow {
+        true => Priority::Vnic,
+        false => Priority::Low,
+    };
+    Priority::of(number, flow).ok_or_else(|| {
         extack.refuse_attr(
             attr,
             EINVAL,
-            format_args!("vnic: priority is 0, 1 or 2, not {number}"),
+            format_args!("vnic: priority is 0 to {}, not {number}", most as u8),
         )
     })
 }
@@ -205,7 +213,7 @@ impl Rate {
 }
 
 impl Limits {
-    /// What a new VNIC and a new flow have.
+    /// What a new VNIC has.
     pub(crate) const DEFAULT: Self = Self {
         rx: Rate::NONE,
         tx: Rate::NONE,
@@ -213,6 +221,17 @@ impl Limits {
         share: uapi::VNIC_SHARE_DEFAULT,
         priority: Priority::Medium,
     };
+
+    /// What a new flow has.
+    pub(crate) const OF_FLOW: Self = Self {
+        priority: Priority::Vnic,
+        ..Self::DEFAULT
+    };
+
+    /// Of a flow: the priority that it has itself, the lower the sooner.
+    pub(crate) fn flow_priority(&self) -> Option<u8> {
+        (self.priority != Priority::Vnic).then_some(self.priority as u8)
+    }
 
     /// Whether they say something of whose turn it is on a link that is limited.
     pub(crate) fn has_turn(&self) -> bool {
@@ -260,7 +279,7 @@ impl Limits {
             new.share = number(&attr, "share", SHARES, extack)?.try_into()?;
         }
         if let Some(attr) = attrs.get(kinds.priority) {
-            new.priority = priority(&attr, extack)?;
+            new.priority = priority(&attr, kinds.share.is_none(), extack)?;
         }
         Ok(Some(new))
     }
@@ -290,18 +309,40 @@ impl Vnic {
         Ok(Some(old))
     }
 
+    /// What its link lacks, so that nobody there takes turns.
+    fn lacks_turns(&self, rtnl: Rtnl<'_>) -> Option<&'static str> {
+        match self.switch.maxbw(rtnl) {
+            0 if self.switch.is_stub() => Some("wire"),
+            0 => Some("maxbw"),
+            _ => None,
+        }
+    }
+
+    /// Warns of a flow's priority that changes nothing, likewise.
+    pub(crate) fn warn_of_flow(
+        dev: &Dev<Self>,
+        flow: &Flow,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) {
+        let own = flow.limits(rtnl).flow_priority();
+        if let Some((lacks, _)) = dev.data().lacks_turns(rtnl).zip(own) {
+            let name = flow.spec().name;
+            // With the name of the link it could be longer than an answer.
+            extack.warn(format_args!(
+                "vnic: priority of flow {name} has no effect: no {lacks}"
+            ));
+        }
+    }
+
     /// Warns, in the answer to a request that succeeds, of a share or a priority that changes nothing.
     pub(crate) fn warn_of_turn(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
         let (data, name) = (dev.data(), dev.name());
         let limits = data.limits(rtnl);
-        if !limits.has_turn() || data.switch.maxbw(rtnl) != 0 {
+        let Some(lacks) = data.lacks_turns(rtnl).filter(|_| limits.has_turn()) else {
             return;
-        }
-        let lower = data.lower().name();
-        let lacks = match data.switch.is_stub() {
-            true => "wire",
-            false => "maxbw",
         };
+        let lower = data.lower().name();
         if limits.share != Limits::DEFAULT.share {
             let share = limits.share;
             extack.warn(format_args!(

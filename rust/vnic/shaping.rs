@@ -14,6 +14,7 @@ use super::{
 };
 use crate::net::{
     counters::Counter,
+    flow::Flow,
     netdev::Dev,
     rcu::Rcu,
     rtnl::Rtnl,
@@ -134,6 +135,21 @@ impl Vnic {
         self.shaping.class.close(self.switch.sched(rtnl), rtnl);
     }
 
+    /// Sets limits and priority of one of its flows and has packets obey them. Returns what was set before; a failure
+    /// changes nothing.
+    pub(crate) fn change_flow(
+        &self,
+        flow: &Flow,
+        limits: Limits,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Limits> {
+        let old = flow.change_limits(limits, rtnl)?;
+        let sched = self.switch.sched(rtnl);
+        let priority = limits.flow_priority();
+        self.shaping.class.prioritize(sched, flow, priority, rtnl);
+        Ok(old)
+    }
+
     /// Its place among those who send to the wire.
     pub(crate) fn class(&self) -> &Class {
         &self.shaping.class
@@ -155,11 +171,22 @@ impl Vnic {
         };
         let data = vnic.data();
         let (switch, tx) = (&data.switch, Some(&data.counters));
+        let flow = || match switch.has_turns(rcu) {
+            // Flows may have come and gone meanwhile.
+            true => data.flows.waited(&skb, rcu),
+            false => None,
+        };
         // What becomes of it is counted; its sender does not wait for an answer.
         let _ = match stage {
             Stage::FlowRx => return Self::receive_shaped(vnic, skb, note, rcu),
-            Stage::FlowTx => switch.transmit_paced(vnic, skb, rcu),
-            Stage::Tx => switch.transmit_any(vnic, skb, rcu),
+            Stage::FlowTx => {
+                let flow = flow();
+                switch.transmit_paced(vnic, skb, flow, rcu)
+            }
+            Stage::Tx => {
+                let flow = flow();
+                switch.transmit_any(vnic, skb, flow, rcu)
+            }
             Stage::Wire => switch.send_now(vnic, skb, tx, rcu),
             Stage::WireCounted => switch.send_now(vnic, skb, None, rcu),
             // Such packets wait on rings.

@@ -141,6 +141,20 @@ enum vnic_priority {
 };
 #define VNIC_PRIORITY_MAX (__VNIC_PRIORITY_MAX - 1)
 
+/* The same of packets of a flow. */
+enum vnic_flow_priority {
+	/* Before the others. */
+	VNIC_FLOW_PRIORITY_HIGH,
+	/* As most VNICs. */
+	VNIC_FLOW_PRIORITY_MEDIUM,
+	/* After the others. */
+	VNIC_FLOW_PRIORITY_LOW,
+	/* As its VNIC's. The default. */
+	VNIC_FLOW_PRIORITY_VNIC,
+	__VNIC_FLOW_PRIORITY_MAX
+};
+#define VNIC_FLOW_PRIORITY_MAX (__VNIC_FLOW_PRIORITY_MAX - 1)
+
 /* Limits: bits and packets a second, microseconds, weights. */
 #define VNIC_MAXBW_MIN 8000
 #define VNIC_MAXBW_MAX 1000000000000ULL

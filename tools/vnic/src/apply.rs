@@ -468,17 +468,6 @@ fn set_maxbw(family: &Family, link: u32, bits: u64) -> Result<(), Error> {
 /// Says of shares and priorities that they change nothing, as the kernel does of a single request.
 fn warn_of_turns(wanted: &Wanted, state: &State) {
     for vnic in wanted.vnics.iter().filter(|vnic| !vnic.absent) {
-        for flow in vnic.flows.iter().filter(|flow| flow.has_priority()) {
-            warn(&format!(
-                "priority of flow {} of {} has no effect yet",
-                flow.name,
-                vnic.full_name()
-            ));
-        }
-        let limits = vnic.limits.as_ref();
-        let Some(turn) = limits.and_then(Limits::turn) else {
-            continue;
-        };
         let said = wanted.links.iter().find(|link| link.name == vnic.link);
         let is = state.links.iter().find(|link| link.name == vnic.link);
         let maxbw = said.and_then(|link| link.maxbw);
@@ -489,11 +478,18 @@ fn warn_of_turns(wanted: &Wanted, state: &State) {
             true => "wire",
             false => "maxbw",
         };
-        warn(&format!(
-            "{turn} of {} has no effect: {} has no {lacks}",
-            vnic.full_name(),
-            vnic.link
-        ));
+        let (name, link) = (vnic.full_name(), &vnic.link);
+        for flow in vnic.flows.iter().filter(|flow| flow.has_priority()) {
+            let flow = &flow.name;
+            warn(&format!(
+                "priority of flow {flow} of {name} has no effect: {link} has no {lacks}"
+            ));
+        }
+        if let Some(turn) = vnic.limits.as_ref().and_then(Limits::turn) {
+            warn(&format!(
+                "{turn} of {name} has no effect: {link} has no {lacks}"
+            ));
+        }
     }
 }
 

@@ -974,7 +974,7 @@ mod tests {
         let wanted = vec![
             "~ link nic0 maxbw 1G, was maxbw none",
             "~ vnic web/eth0 rx-maxbw 8K share 100, was rx-maxbw 50M share 7",
-            "~ flow web/eth0 dns maxbw none priority low, was maxbw 1M priority medium",
+            "~ flow web/eth0 dns maxbw none priority low, was maxbw 1M priority vnic",
             "- flow web/eth0 web protocol tcp",
             "+ flow web/eth0 web protocol tcp ring 1",
         ];

@@ -362,6 +362,27 @@ fn turns(links: &[Link], vnics: &[Vnic]) -> Vec<Finding> {
     found
 }
 
+/// Priorities of flows that change nothing.
+fn flow_turns(links: &[Link], vnics: &[Vnic], flows: &[Shown]) -> Option<Finding> {
+    let is_void = |name: &str| {
+        let vnic = vnics.iter().find(|vnic| vnic.full_name() == name);
+        let of = vnic.and_then(|vnic| vnic.link.as_ref());
+        let mut links = links.iter();
+        links.any(|link| Some(&link.name) == of && link.maxbw == 0)
+    };
+    let names = flows.iter().filter_map(|flow| flow.void_priority(is_void));
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| {
+        warn(
+            format!(
+                "priorities of flows without effect, their links have no maxbw: {}",
+                list(&names)
+            ),
+            "vnic link set LINK maxbw RATE, or vnic flow set VNIC NAME priority vnic",
+        )
+    })
+}
+
 fn bridge_netfilter() -> Option<Finding> {
     let file = "/proc/sys/net/bridge/bridge-nf-call-iptables";
     (text(file)? == "1").then(|| {
@@ -441,13 +462,7 @@ fn of_family(all: &[Value]) -> Vec<Finding> {
     found.extend(vnics(&known));
     found.extend(turns(&links, &known));
     let flows = flow::show(&family, None).unwrap_or_default();
-    let names: Vec<String> = flows.iter().filter_map(Shown::priority_of).collect();
-    if !names.is_empty() {
-        found.push(warn(
-            format!("priorities of flows without effect: {}", list(&names)),
-            "vnic flow set VNIC NAME priority medium",
-        ));
-    }
+    found.extend(flow_turns(&links, &known, &flows));
     found
 }
 

@@ -11,7 +11,7 @@ use crate::{
     family::Family,
     limits::{
         self,
-        limits_help,
+        flow_limits_help,
         Changes,
         Limits, //
     },
@@ -46,11 +46,11 @@ pub const HELP: &str = concat!(
   ring N              received packets go to this ring, modulo the number of rings
 
 Limits, of its packets together:",
-    limits_help!()
+    flow_limits_help!()
 );
 
 /// What can be changed of a flow.
-pub const SET_HELP: &str = concat!("Limits, of its packets together:", limits_help!());
+pub const SET_HELP: &str = concat!("Limits, of its packets together:", flow_limits_help!());
 
 const ETHERTYPES: [(&str, u16); 3] = [("ipv4", 0x0800), ("ipv6", 0x86dd), ("arp", 0x0806)];
 
@@ -155,7 +155,7 @@ impl Flow {
         }
     }
 
-    /// Whether it has a priority, which changes nothing yet.
+    /// Whether it has a priority of its own.
     pub fn has_priority(&self) -> bool {
         self.limits.has_priority()
     }
@@ -190,7 +190,7 @@ impl Flow {
                 }
                 "dscp" => flow.dscp = Some(dscp(words.number(word, "a number up to 63")?)?),
                 "ring" => flow.ring = Some(ring(words.number(word, "a number up to 65534")?)?),
-                _ if limits.take(word, words)? => {}
+                _ if limits.take_of_flow(word, words)? => {}
                 _ => {
                     return Error::usage(format!(
                         "unknown word \"{word}\" of a flow; vnic flow add --help lists them"
@@ -357,10 +357,10 @@ impl Shown {
         }
     }
 
-    /// VNIC and name, if it has a priority, which changes nothing yet.
-    pub fn priority_of(&self) -> Option<String> {
-        let has = self.limits.has_priority();
-        has.then(|| format!("{} {}", self.vnic, self.name))
+    /// VNIC and name, if it has a priority of its own and `is_void` says that this changes nothing on the VNIC.
+    pub fn void_priority(&self, is_void: impl Fn(&str) -> bool) -> Option<String> {
+        let void = self.limits.has_priority() && is_void(&self.vnic);
+        void.then(|| format!("{} {}", self.vnic, self.name))
     }
 
     /// In one line.
@@ -443,7 +443,7 @@ pub fn add(family: &Family, vnic: &str, words: &[String]) -> Result<(), Error> {
 pub fn set(family: &Family, vnic: &str, name: &str, words: &[String]) -> Result<(), Error> {
     let (mut words, mut changes) = (Words::of(words), Changes::default());
     while let Some(word) = words.next() {
-        if !changes.take(word, &mut words)? {
+        if !changes.take_of_flow(word, &mut words)? {
             return Error::usage(format!(
                 "unknown word \"{word}\" of limits; vnic flow set --help lists them"
             ));

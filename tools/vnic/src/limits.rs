@@ -26,19 +26,32 @@ macro_rules! limits_help {
   rx-maxbw, tx-maxbw     the same in one direction
   maxpps N|none          packets a second in each direction
   rx-maxpps, tx-maxpps   the same in one direction
-  limit-delay TIME       how long a packet may wait for a limit, 100us to 1s: 5ms
-  priority high|medium|low
-                         who goes first where not all can"
+  limit-delay TIME       how long a packet may wait for a limit, 100us to 1s: 5ms"
     };
 }
 pub(crate) use limits_help;
 
-/// The same of a VNIC, which has a share.
+/// The same of a flow.
+macro_rules! flow_limits_help {
+    () => {
+        concat!(
+            $crate::limits::limits_help!(),
+            "
+  priority high|medium|low|vnic
+                         who goes first where a link with a maxbw cannot send all: vnic, as the flow's VNIC"
+        )
+    };
+}
+pub(crate) use flow_limits_help;
+
+/// The same of a VNIC.
 macro_rules! vnic_limits_help {
     () => {
         concat!(
             $crate::limits::limits_help!(),
             "
+  priority high|medium|low
+                         who goes first where a link with a maxbw cannot send all
   share 1-1000           its weight where the VNICs of a link with a maxbw want to send more than that"
         )
     };
@@ -273,7 +286,8 @@ pub const FLOW: Kinds = {
 };
 
 fn priority_word<S: Serializer>(number: &u8, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&word(&uapi::PRIORITIES, Some((*number).into())))
+    // Those of VNICs are the first of them.
+    serializer.serialize_str(&word(&uapi::FLOW_PRIORITIES, Some((*number).into())))
 }
 
 /// The limits of a VNIC or a flow.
@@ -301,6 +315,7 @@ impl Limits {
     /// Those of a new VNIC.
     pub const OF_VNIC: Self = Self {
         share: Some(uapi::SHARE_DEFAULT),
+        priority: uapi::PRIORITY_DEFAULT,
         ..Self::OF_FLOW
     };
 
@@ -312,7 +327,7 @@ impl Limits {
         tx_maxpps: 0,
         limit_delay: uapi::LIMIT_DELAY_DEFAULT,
         share: None,
-        priority: uapi::PRIORITY_DEFAULT,
+        priority: uapi::FLOW_PRIORITY_DEFAULT,
     };
 
     /// Of an answer; nothing if the module has no limits.
@@ -358,18 +373,22 @@ impl Limits {
         }
     }
 
+    /// What all have at first.
+    fn first(&self) -> Self {
+        match self.share {
+            Some(_) => Self::OF_VNIC,
+            None => Self::OF_FLOW,
+        }
+    }
+
     /// Whether its priority is not the one that all have at first.
     pub fn has_priority(&self) -> bool {
-        self.priority != uapi::PRIORITY_DEFAULT
+        self.priority != self.first().priority
     }
 
     /// In words, but for what is as it is at first; empty if all is.
     pub fn words(&self) -> String {
-        let first = match self.share {
-            Some(_) => Self::OF_VNIC,
-            None => Self::OF_FLOW,
-        };
-        self.unlike(&first).words()
+        self.unlike(&self.first()).words()
     }
 
     /// What they say of a VNIC's turn on a link that is limited, if that is not what all say at first.
@@ -424,8 +443,8 @@ fn set<T>(word: &str, place: &mut Option<T>, value: T) -> Result<(), Error> {
 }
 
 impl Changes {
-    /// Takes a word and its value, if it is one of limits.
-    pub fn take(&mut self, word: &str, words: &mut Words<'_>) -> Result<bool, Error> {
+    /// Takes a word and its value, if it is one of limits that both have.
+    fn take(&mut self, word: &str, words: &mut Words<'_>) -> Result<bool, Error> {
         match word {
             "maxbw" => {
                 let bits = rate(word, words.value(word)?)?;
@@ -450,20 +469,30 @@ impl Changes {
                 packets(word, words.value(word)?)?,
             )?,
             "limit-delay" => set(word, &mut self.delay, delay(word, words.value(word)?)?)?,
-            "priority" => set(
-                word,
-                &mut self.priority,
-                words.one_of(word, &uapi::PRIORITIES)?,
-            )?,
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn take_priority(&mut self, words: &mut Words<'_>, names: &[&str]) -> Result<bool, Error> {
+        let priority = words.one_of("priority", names)?;
+        set("priority", &mut self.priority, priority)?;
+        Ok(true)
+    }
+
+    /// Takes a word and its value, if it is one of limits of a flow.
+    pub fn take_of_flow(&mut self, word: &str, words: &mut Words<'_>) -> Result<bool, Error> {
+        match word {
+            "priority" => self.take_priority(words, &uapi::FLOW_PRIORITIES),
+            _ => self.take(word, words),
+        }
     }
 
     /// The same of a VNIC, which has a share.
     pub fn take_of_vnic(&mut self, word: &str, words: &mut Words<'_>) -> Result<bool, Error> {
         match word {
             "share" => set(word, &mut self.share, share(words)?)?,
+            "priority" => return self.take_priority(words, &uapi::PRIORITIES),
             _ => return self.take(word, words),
         }
         Ok(true)
@@ -496,7 +525,7 @@ impl Changes {
         );
         words.extend(self.share.map(|share| format!("share {share}")));
         words.extend(self.priority.map(|number| {
-            let name = word(&uapi::PRIORITIES, Some(number.into()));
+            let name = word(&uapi::FLOW_PRIORITIES, Some(number.into()));
             format!("priority {name}")
         }));
         words.join(" ")

@@ -60,8 +60,12 @@ pub const POLL: [&str; 3] = ["auto", "inline", "ring"];
 pub const HW_RINGS: [&str; 3] = ["off", "auto", "on"];
 /// Who goes first, in the order of enum vnic_priority.
 pub const PRIORITIES: [&str; 3] = ["high", "medium", "low"];
-/// The priority that all have at first.
+/// The priority that all VNICs have at first.
 pub const PRIORITY_DEFAULT: u8 = 1;
+/// The same of packets of a flow, in the order of enum vnic_flow_priority.
+pub const FLOW_PRIORITIES: [&str; 4] = ["high", "medium", "low", "vnic"];
+/// The priority that all flows have at first: their VNIC's.
+pub const FLOW_PRIORITY_DEFAULT: u8 = 3;
 /// Bits a second that a limit can be.
 pub const MAXBW: RangeInclusive<u64> = 8000..=1_000_000_000_000;
 /// Packets a second that a limit can be.
@@ -441,6 +445,7 @@ mod tests {
             (&links, "VNIC_POLL_", &POLL[..]),
             (&links, "VNIC_HW_RINGS_", &HW_RINGS[..]),
             (&links, "VNIC_PRIORITY_", &PRIORITIES[..]),
+            (&links, "VNIC_FLOW_PRIORITY_", &FLOW_PRIORITIES[..]),
         ] {
             for (number, word) in (0..).zip(words) {
                 let name = format!("{prefix}{}", word.to_uppercase().replace('-', "_"));
