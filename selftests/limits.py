@@ -120,6 +120,18 @@ def bandwidth(world):
             world.set(dev, **{f"{way}-maxbw": 0})
 
 
+def pooled(world):
+    """The same of a VNIC whose packets are stored in a pool."""
+    world.host.do("pool-add", {"name": "p", "limit": 8 << 20})
+    world.set("v1", pool="p")
+    bits = 50 * MBIT
+    world.set("v1", **{"rx-maxbw": bits})
+    for what, source in (("from the wire", "out"), ("from a VNIC", "tx")):
+        near(bits, world.flood(source, "kid", 1.3 * bits / 8 / SIZE, 0.4) * SIZE * 8, 0.02, f"50 Mbit/s {what} into a pool")
+    world.set("v1", **{"rx-maxbw": 0, "pool": ""})
+    world.host.do("pool-del", {"name": "p"})
+
+
 def packets(world):
     for most, seconds in ((1000, 0.6), (50000, 0.15)):
         for what, source, to, dev, way in WAYS:
@@ -329,6 +341,7 @@ def flow_shares(world):
 if __name__ == "__main__":
     run_all([
         (bandwidth, "bandwidth"),
+        (pooled, "bandwidth into a pool"),
         (packets, "packets a second"),
         (delay, "packets wait no longer than they may"),
         (others, "nobody else is concerned"),

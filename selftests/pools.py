@@ -576,6 +576,42 @@ def neighbour(world):
     same([], [key for key in after if "drop" in key and after[key] != before[key]], "what it lost")
 
 
+def limited(world):
+    """What waits for a limit is on the ring, and what passed is of the pool; neither of them lets more through than the other."""
+    def limit(**settings):
+        world.host.do("vnic-set", {"id": world.ids["v1"], **settings})
+
+    world.pool(limit=2 * MB)
+    world.bind()
+    receiver = world.socket("kid", port=9)
+    limit(**{"rx-maxpps": 100, "limit-delay": 1000000})
+    world.flood(30)
+    until("packets wait", lambda: world.stats()["rx-waited"] > 0 and world.state()["waiting"] > 0)
+    early = drain(receiver)
+    same(True, early < 30, f"not all at once: {early}")
+    drains(receiver, 30 - early, "after a while")
+    # Parked with a limit, which goes, comes again and goes while nobody reads.
+    limit(**{"rx-maxpps": 0, "rx-maxbw": 1000000000, "limit-delay": 5000})
+    before = world.stats()["rx-packets"]
+    world.fill()
+    for settings in ({}, {"rx-maxbw": 0}, {"rx-maxbw": 50000000}, {"rx-maxbw": 0}):
+        limit(**settings)
+        world.flood(500)
+        same(True, world.state()["used"] <= 2 * MB, f"within the pool's limit: {world.state()}")
+    got = drain(receiver)
+    until("what waited is stored", lambda: world.state()["waiting"] == 0)
+    got += drain(receiver)
+    same(world.stats()["rx-packets"] - before, got, "all that was not dropped")
+    limit(**{"rx-maxbw": 1000000000})
+    drain(receiver)
+    until("all is delivered", lambda: world.state()["waiting"] == 0)
+    drain(receiver)
+    world.flood(5)
+    drains(receiver, 5, "afterwards")
+    receiver.close()
+    world.empty()
+
+
 def shared(world):
     """Two VNICs in one pool share it; what one gives back the other can have."""
     world.pool(limit=2 * MB)
@@ -827,6 +863,7 @@ run_all([
     (routed, "POOL-6: forwarded and cut into segments"),
     (hostage, "POOL-7: who sends to a parked VNIC is not held up"),
     (neighbour, "POOL-7: neighbours lose nothing"),
+    (limited, "POOL-6: a limit and a pool"),
     (shared, "POOL-9: two VNICs share a pool"),
     (resized, "POOL-9: resized in use"),
     (changed, "POOL-9: from pool to pool under traffic, all or nothing"),
