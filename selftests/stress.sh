@@ -192,11 +192,11 @@ t_many_under_traffic() {
 	# Many VNICs come and go at once beside two that talk.
 	noisy
 	local i count=$((200 / SLOW))
-	for i in $(seq $count); do
+	for i in $(seq "$count"); do
 		echo "link add link eth0 name m$i up type vnic"
 	done | ip -n host -batch -
 	same $((count + 2)) "$(link a va .linkinfo.info_data.vnics)" vnics
-	for i in $(seq $count); do
+	for i in $(seq "$count"); do
 		echo "link del m$i"
 	done | ip -n host -batch -
 	echo "# $count VNICs"
