@@ -192,6 +192,44 @@ def let_go(world):
     same(7, finish(receiver, 7)["received"], "by the link")
 
 
+def refused_all(world):
+    """A transaction that is refused takes no limit away: what waits still does, of a VNIC and of a flow."""
+    host = world.host
+    host.do("flow-add", {"vnic": world.ids["v0"], "name": "one", "ethertype": 0x800, "protocol": 17, "remote-port": 7000})
+    vnic = {"id": world.ids["v0"], "tx-maxbw": 0}
+    flow = {"vnic": world.ids["v0"], "name": "one", "tx-maxbw": 0, "change": True}
+    # The one after it is refused: of a link that has no such MTU, or has been there before.
+    for where, entry, impossible in (("vnic", vnic, {"id": world.ids["v1"], "mtu": 70000}), ("flow", flow, {"vnic": world.ids["v0"], "name": "one"})):
+        receiver = world.receive("kid")
+        if where == "vnic":
+            world.set("v0", **SLOWLY)
+        else:
+            host.do("flow-set", {"vnic": world.ids["v0"], "name": "one", "tx-maxbw": 8000, "limit-delay": 1000000})
+        some_wait(world, "tx", "kid")
+        before = received_by(receiver)
+        try:
+            host.do("apply", {where: [entry, impossible]})
+        except ynl.NlError:
+            pass
+        else:
+            raise AssertionError("this should have been refused")
+        shown = host.do("vnic-get", {"id": world.ids["v0"]}) if where == "vnic" else host.do("flow-get", {"vnic": world.ids["v0"], "name": "one"})
+        same(8000, shown["tx-maxbw"], f"limit of the {where}")
+        same(True, received_by(receiver) < receiver.before + 7, f"all at once: {received_by(receiver)} after {before}")
+        host.do("apply", {where: [entry]})
+        shown = host.do("vnic-get", {"id": world.ids["v0"]}) if where == "vnic" else host.do("flow-get", {"vnic": world.ids["v0"], "name": "one"})
+        same(None, shown.get("tx-maxbw"), f"limit of the {where}")
+        same(7, finish(receiver, 7)["received"], "when it is gone")
+    # Twice in one: the last one is right.
+    for settings, wanted in (((5 * MBIT, 0), None), ((0, 6 * MBIT), 6 * MBIT), ((0, 0), None)):
+        host.do("apply", {"vnic": [{"id": world.ids["v0"], "tx-maxbw": bits} for bits in settings]})
+        same(wanted, host.do("vnic-get", {"id": world.ids["v0"]}).get("tx-maxbw"), f"after {settings}")
+    host.do("apply", {"vnic": [{"id": world.ids["v0"], "tx-maxbw": 5 * MBIT, "rx-maxpps": 9}]})
+    host.do("apply", {"vnic": [{"id": world.ids["v0"], "tx-maxbw": 0}, {"id": world.ids["v0"], "rx-maxbw": 7 * MBIT}]})
+    shown = host.do("vnic-get", {"id": world.ids["v0"]})
+    same((None, 7 * MBIT, 9), (shown.get("tx-maxbw"), shown["rx-maxbw"], shown["rx-maxpps"]), "each of its own")
+
+
 def down(world):
     """What waits when a VNIC goes down is dropped and counted, and nothing of it comes when it is up again."""
     world.host.do("flow-add", {"vnic": world.ids["v1"], "name": "one", "ethertype": 0x800, "protocol": 17, "local-port": 7000})
@@ -257,6 +295,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     run_all([
         (let_go, "a limit goes while packets wait"),
+        (refused_all, "a refused transaction takes no limit away"),
         (down, "a VNIC goes down while packets wait"),
         (removed, "VNICs, namespaces and the module go while packets wait"),
         (order_received, "order of what is received"),

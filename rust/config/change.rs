@@ -47,6 +47,7 @@ use crate::{
         HwRings,
         Kinds,
         Limits,
+        LimitsChange,
         Poll,
         PoolChange,
         Promisc,
@@ -229,12 +230,11 @@ impl Settings {
     }
 
     /// What `dev` has now, of what `self` is about to change.
-    fn present(&self, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) -> Self {
+    fn present(&self, dev: &Dev<Vnic>) -> Self {
         Self {
             address: self.address.map(|_| dev.address()),
             mtu: self.mtu.map(|_| dev.mtu()),
             up: self.up.map(|_| dev.is_up()),
-            limits: self.limits.map(|_| dev.data().limits(rtnl)),
             ..Self::default()
         }
     }
@@ -303,8 +303,7 @@ impl Settings {
         if let Some(hw) = self.hw.filter(|_| dev.is_up()) {
             Vnic::grant_queue(dev, hw, extack, rtnl)?;
         }
-        // Last: what follows from it is undone for other VNICs of a transaction only.
-        Vnic::change_limits(dev, self.limits, rtnl).map(drop)
+        Ok(())
     }
 
     /// Changes the rest: what cannot fail, and might not come back if it were undone.
@@ -348,7 +347,8 @@ impl Settings {
             who,
             wanted: self.clone(),
             pool: None,
-            before: self.present(dev, rtnl),
+            limits: None,
+            before: self.present(dev),
             had_queue: dev.data().hw_queue(rtnl).is_some(),
             filter: self
                 .address
@@ -362,8 +362,12 @@ impl Settings {
             change.pool = Some(Vnic::change_pool(dev, pool.clone(), extack, rtnl)?);
             Ok(())
         });
-        let applied =
-            pooled.and_then(|()| request::authorized(rtnl, || self.apply(dev, extack, rtnl)));
+        let applied = pooled
+            .and_then(|()| request::authorized(rtnl, || self.apply(dev, extack, rtnl)))
+            .and_then(|()| {
+                change.limits = Vnic::change_limits(dev, self.limits, rtnl)?;
+                Ok(())
+            });
         if let Err(error) = applied {
             change.undo(rtnl);
             return Err(error);
@@ -379,6 +383,7 @@ pub(super) struct Change<'a> {
     who: Who,
     wanted: Settings,
     pool: Option<PoolChange>,
+    limits: Option<LimitsChange>,
     before: Settings,
     /// Whether it had a queue of the NIC.
     had_queue: bool,
@@ -402,6 +407,9 @@ impl Change<'_> {
         if let Some(pool) = self.pool.take() {
             pool.commit(self.dev, rtnl);
         }
+        if let Some(limits) = self.limits.take() {
+            limits.commit(self.dev, rtnl);
+        }
         request::authorized(rtnl, || self.wanted.finish(self.dev, rtnl));
         Vnic::release_filter(self.dev, self.filter, rtnl);
         match self.who {
@@ -414,6 +422,9 @@ impl Change<'_> {
     /// Makes everything as it was, in the reverse order. Takes no memory of ours.
     pub(super) fn undo(mut self, rtnl: Rtnl<'_>) {
         let dev = self.dev;
+        if let Some(limits) = self.limits.take() {
+            limits.undo(dev, rtnl);
+        }
         let result = request::authorized(rtnl, || {
             if self.before.up == Some(false) && dev.is_up() {
                 dev.set_up(false, &mut Extack::none(), rtnl)?;

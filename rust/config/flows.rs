@@ -53,6 +53,7 @@ use crate::{
     vnic::{
         Kinds,
         Limits,
+        LimitsChange,
         Vnic, //
     },
 };
@@ -188,8 +189,7 @@ fn contradiction(what: Contradiction, extack: &mut Extack<'_>) -> Error {
 #[must_use = "it has to be committed or undone"]
 pub(super) enum Change<'a> {
     Add(&'a Dev<Vnic>, Staged),
-    /// With its limits as they were.
-    Set(&'a Dev<Vnic>, u64, Limits),
+    Set(&'a Dev<Vnic>, u64, LimitsChange),
     Delete(&'a Dev<Vnic>, u64),
 }
 
@@ -218,10 +218,10 @@ impl<'a> Change<'a> {
         let flows = dev.data().flows();
         let mut change = |flow: &Flow| {
             let old = flow.limits(rtnl);
-            if let Some(new) = old.with(attrs, &Kinds::FLOW, extack)? {
-                dev.data().change_flow(flow, new, rtnl)?;
-            }
-            Ok(Self::Set(dev, flow.id(), old))
+            let wanted = old.with(attrs, &Kinds::FLOW, extack)?;
+            let change = LimitsChange::new(old, wanted.unwrap_or(old));
+            dev.data().change_flow(flow, change.meanwhile(), rtnl)?;
+            Ok(Self::Set(dev, flow.id(), change))
         };
         let changed = flows.with_named(&name, rtnl, |flow| {
             (!flow.is_leaving()).then(|| change(flow))
@@ -293,6 +293,9 @@ impl<'a> Change<'a> {
         };
         let flows = dev.data().flows();
         self.activate(rtnl);
+        if let Self::Set(_, _, change) = &self {
+            settle(dev, id, |now| change.committed(now), rtnl);
+        }
         flows.with_id(id, rtnl, |flow| events::flow(command, dev, flow, rtnl));
         if self.is_delete() {
             flows.remove(id, rtnl);
@@ -304,18 +307,23 @@ impl<'a> Change<'a> {
     pub(super) fn undo(self, rtnl: Rtnl<'_>) {
         match self {
             Self::Add(dev, staged) => dev.data().flows().discard(staged, rtnl),
-            Self::Set(dev, id, old) => {
-                let undone = dev
-                    .data()
-                    .flows()
-                    .with_id(id, rtnl, |flow| dev.data().change_flow(flow, old, rtnl));
-                // They were there a moment ago.
-                if !matches!(undone, Some(Ok(_))) {
-                    pr_warn!("{}: a flow keeps its new limits\n", dev.name());
-                }
-            }
+            Self::Set(dev, id, change) => settle(dev, id, |_| change.undone(), rtnl),
             Self::Delete(dev, id) => dev.data().flows().stay(id, rtnl),
         }
+    }
+}
+
+/// Sets limits of a flow in each direction in which there are some, or none. Needs no memory.
+fn settle(dev: &Dev<Vnic>, id: u64, limits: impl Fn(Limits) -> Limits, rtnl: Rtnl<'_>) {
+    let done = dev.data().flows().with_id(id, rtnl, |flow| {
+        dev.data()
+            .change_flow(flow, limits(flow.limits(rtnl)), rtnl)
+    });
+    if matches!(done, Some(Err(_))) {
+        pr_warn!(
+            "{}: limits of a flow are not as they should be\n",
+            dev.name()
+        );
     }
 }
 

@@ -285,28 +285,99 @@ impl Limits {
     }
 }
 
+/// Limits that are changed, but not for good. One that is to go holds until then, with what waits for it: it might not
+/// come back for want of memory.
+#[derive(Clone, Copy)]
+#[must_use = "it has to be committed or undone"]
+pub(crate) struct LimitsChange {
+    old: Limits,
+    wanted: Limits,
+}
+
+impl LimitsChange {
+    /// From `old` to `wanted`.
+    pub(crate) fn new(old: Limits, wanted: Limits) -> Self {
+        Self { old, wanted }
+    }
+
+    /// What holds before it is committed or undone.
+    pub(crate) fn meanwhile(&self) -> Limits {
+        let keep = |wanted, old| match wanted {
+            Rate::NONE => old,
+            _ => wanted,
+        };
+        Limits {
+            rx: keep(self.wanted.rx, self.old.rx),
+            tx: keep(self.wanted.tx, self.old.tx),
+            ..self.wanted
+        }
+    }
+
+    /// What holds for good, where by now `now` does: another change may have come after this one.
+    pub(crate) fn committed(&self, now: Limits) -> Limits {
+        let last = |now, wanted, old| match wanted {
+            Rate::NONE if now == old => wanted,
+            _ => now,
+        };
+        Limits {
+            rx: last(now.rx, self.wanted.rx, self.old.rx),
+            tx: last(now.tx, self.wanted.tx, self.old.tx),
+            ..now
+        }
+    }
+
+    /// What held before.
+    pub(crate) fn undone(&self) -> Limits {
+        self.old
+    }
+
+    /// Makes it last. Needs no memory.
+    pub(crate) fn commit(self, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
+        Vnic::settle_limits(dev, self.committed(dev.data().limits(rtnl)), rtnl);
+    }
+
+    /// Makes everything as it was. Needs no memory.
+    pub(crate) fn undo(self, dev: &Dev<Vnic>, rtnl: Rtnl<'_>) {
+        Vnic::settle_limits(dev, self.undone(), rtnl);
+    }
+}
+
 impl Vnic {
     /// What was set of its limits.
     pub(crate) fn limits(&self, rtnl: Rtnl<'_>) -> Limits {
         self.limits.get(rtnl)
     }
 
-    /// Sets limits, if there are any to set, and has packets obey them. Returns what was set before; a
+    /// Sets limits, if there are any to set, and has packets obey them, but for good only when that is committed. A
     /// failure changes nothing.
     pub(crate) fn change_limits(
         dev: &Dev<Self>,
         limits: Option<Limits>,
         rtnl: Rtnl<'_>,
-    ) -> Result<Option<Limits>> {
-        let data = dev.data();
-        let old = data.limits(rtnl);
-        let Some(new) = limits.filter(|new| *new != old) else {
+    ) -> Result<Option<LimitsChange>> {
+        let Some(wanted) = limits else {
             return Ok(None);
         };
-        data.limits.set(new, rtnl);
+        let change = LimitsChange::new(dev.data().limits(rtnl), wanted);
+        Self::set_limits(dev, change.meanwhile(), rtnl)?;
+        Ok(Some(change))
+    }
+
+    fn set_limits(dev: &Dev<Self>, new: Limits, rtnl: Rtnl<'_>) -> Result {
+        let data = dev.data();
+        let old = data.limits.replace(new, rtnl);
+        if new == old {
+            return Ok(());
+        }
         data.follow_limits(&old, rtnl)
-            .inspect_err(|_| data.limits.set(old, rtnl))?;
-        Ok(Some(old))
+            .inspect_err(|_| data.limits.set(old, rtnl))
+    }
+
+    /// Sets limits in each direction in which there are some, or none.
+    fn settle_limits(dev: &Dev<Self>, limits: Limits, rtnl: Rtnl<'_>) {
+        if Self::set_limits(dev, limits, rtnl).is_err() {
+            pr_warn!("{}: limits are not as they should be\n", dev.name());
+        }
     }
 
     /// What its link lacks, so that nobody there takes turns.

@@ -265,17 +265,23 @@ impl LinkOps for Vnic {
         };
         // The last that can fail.
         let limited = Self::change_limits(dev, limits, rtnl);
-        let result = limited.and_then(|old| {
+        let result = limited.and_then(|change| {
             Self::ask_rings(dev, rings, extack, rtnl).inspect_err(|_| {
-                // They were there a moment ago.
-                let _ = Self::change_limits(dev, old, rtnl);
-            })
+                if let Some(change) = change {
+                    change.undo(dev, rtnl);
+                }
+            })?;
+            Ok(change)
         });
-        if let Err(error) = result {
-            if let Some(pool) = pool {
-                pool.undo(dev, rtnl);
+        match result {
+            Ok(None) => (),
+            Ok(Some(change)) => change.commit(dev, rtnl),
+            Err(error) => {
+                if let Some(pool) = pool {
+                    pool.undo(dev, rtnl);
+                }
+                return Err(error);
             }
-            return Err(error);
         }
         if let Some(pool) = pool {
             pool.commit(dev, rtnl);

@@ -21,6 +21,7 @@ pub(crate) use limits::{
     bits,
     Kinds,
     Limits,
+    LimitsChange,
     Rate, //
 };
 pub(crate) use pool::{
