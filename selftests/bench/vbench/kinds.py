@@ -173,6 +173,14 @@ class VnicPool(Vnic):
         family.host().do("pool-del", {"name": self.POOL})
 
 
+class VnicLimit(Vnic):
+    """With a limit of bandwidth both ways that lets all pass at once: what it costs to have one."""
+    name = "vnic+limit"
+    options = "host off maxbw 1000G"
+    limit = 1
+    scenarios = ("wire-child", "wire-child-slow", "wire-child-burst", "child-child", "child-wire")
+
+
 class VnicStub(Vnic):
     """On an etherstub: no wire."""
     name = "vnic+stub"
@@ -334,4 +342,4 @@ class OpenVswitch(Kind):
 
 # In the order in which they are measured: every peer before the first VNIC with a hook on the lower.
 KINDS = {kind.name: kind for kind in (Veth, Netkit, NetkitRedirect, Macvlan, Ipvlan, Bridge, OpenVswitch,
-                                      Vnic, VnicRing, VnicAuto, VnicPool, VnicStub, VnicHost)}
+                                      Vnic, VnicRing, VnicAuto, VnicPool, VnicLimit, VnicStub, VnicHost)}
