@@ -236,15 +236,14 @@ impl Flow {
         self.limits.get(rtnl)
     }
 
-    /// Sets its limits, and has packets obey them, but for the priority. Returns what was set before; a failure changes
-    /// nothing.
-    pub(crate) fn change_limits(&self, limits: Limits, rtnl: Rtnl<'_>) -> Result<Limits> {
+    /// Sets its limits, and has packets obey them, but for the priority. A failure changes nothing.
+    pub(crate) fn change_limits(&self, limits: Limits, rtnl: Rtnl<'_>) -> Result {
         let old = self.limits.replace(limits, rtnl);
-        if old != limits {
-            self.follow_limits(rtnl)
-                .inspect_err(|_| self.limits.set(old, rtnl))?;
+        if old == limits {
+            return Ok(());
         }
-        Ok(old)
+        self.follow_limits(rtnl)
+            .inspect_err(|_| self.limits.set(old, rtnl))
     }
 
     /// Has packets obey the limits that are set. A failure changes nothing.

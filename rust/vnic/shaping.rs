@@ -135,19 +135,13 @@ impl Vnic {
         self.shaping.class.close(self.switch.sched(rtnl), rtnl);
     }
 
-    /// Sets limits and priority of one of its flows and has packets obey them. Returns what was set before; a failure
-    /// changes nothing.
-    pub(crate) fn change_flow(
-        &self,
-        flow: &Flow,
-        limits: Limits,
-        rtnl: Rtnl<'_>,
-    ) -> Result<Limits> {
-        let old = flow.change_limits(limits, rtnl)?;
+    /// Sets limits and priority of one of its flows and has packets obey them. A failure changes nothing.
+    pub(crate) fn change_flow(&self, flow: &Flow, limits: Limits, rtnl: Rtnl<'_>) -> Result {
+        flow.change_limits(limits, rtnl)?;
         let sched = self.switch.sched(rtnl);
         let priority = limits.flow_priority();
         self.shaping.class.prioritize(sched, flow, priority, rtnl);
-        Ok(old)
+        Ok(())
     }
 
     /// Its place among those who send to the wire.
