@@ -598,7 +598,18 @@ def limited(world):
     same("vnic: priority of flow dns has no effect: no maxbw", warned(lambda: host.do("apply", {"flow": changes})), "said of a transaction")
     same({**before, "tx-maxbw": 9000}, world.flow("web"), "changed by a transaction")
     same({**UNLIMITED, "priority": "low"}, limits_of(world.flow("dns")), "replaced by a transaction")
+    priority_without_maxbw(world, host)
     unlimited(world, web)
+
+
+def priority_without_maxbw(world, host):
+    """A link loses what gave the priority of dns its effect."""
+    def maxbw(bits):
+        return warned(lambda: host.do("link-set", {"ifindex": link("wire0")["ifindex"], "maxbw": bits}))
+    same("", maxbw(10 ** 9), "said when a maxbw comes")
+    same("vnic: priority of flow dns has no effect: no maxbw", maxbw(0), "said when it goes")
+    host.do("flow-set", {"vnic": world.vnic, "name": "dns", "priority": "vnic"})
+    same(["", ""], [maxbw(10 ** 9), maxbw(0)], "said without a priority")
 
 
 def unlimited(world, web):

@@ -164,8 +164,11 @@ fn set_maxbw(
     switch.set_maxbw(bits, rtnl)?;
     if bits == 0 {
         let void = switch.find_own(rtnl, |vnic| vnic.data().limits(rtnl).has_turn());
-        if let Some(vnic) = void {
-            Vnic::warn_of_turn(vnic, extack, rtnl);
+        match void {
+            Some(vnic) => Vnic::warn_of_turn(vnic, extack, rtnl),
+            None => {
+                switch.find_own(rtnl, |vnic| Vnic::warn_of_flows(vnic, extack, rtnl));
+            }
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::{
     logic::rate::Meter,
     net::{
         counters::Counters,
+        ops::Tx,
         rcu::Rcu,
         rtnl::Rtnl,
         skb::Skb, //
@@ -155,6 +156,16 @@ impl Offer {
             }
             bindings::vnic_offer_VNIC_OFFER_WAITS => Self::Waits,
             _ => Self::Dropped,
+        }
+    }
+
+    /// How the transmission ends that it is part of: what passes is sent by `send`.
+    #[inline(always)]
+    pub(crate) fn sent_by(self, send: impl FnOnce(Skb) -> Tx) -> Tx {
+        match self {
+            Self::Pass(skb) => send(skb),
+            Self::Waits => Tx::DONE,
+            Self::Dropped => Tx::DROPPED,
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::{
         rtnl::Rtnl,
         sched::Sched,
         shaper::{
-            Offer,
             Owned,
             Stage, //
         },
@@ -73,10 +72,7 @@ impl Switch {
             Some(_) => Stage::Wire,
             None => Stage::WireCounted,
         };
-        match sched.offer(vnic.data().class(), flow, skb, stage, rcu) {
-            Offer::Pass(skb) => self.send_now(vnic, skb, tx, rcu),
-            Offer::Waits => Tx::DONE,
-            Offer::Dropped => Tx::DROPPED,
-        }
+        let offer = sched.offer(vnic.data().class(), flow, skb, stage, rcu);
+        offer.sent_by(|skb| self.send_now(vnic, skb, tx, rcu))
     }
 }

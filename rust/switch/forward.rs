@@ -225,11 +225,7 @@ impl Switch {
             Some(shaper) => shaper.offer(skb, rcu),
             None => Offer::Pass(skb),
         };
-        match offer {
-            Offer::Pass(skb) => self.transmit_paced(vnic, skb, flow, rcu),
-            Offer::Waits => Tx::DONE,
-            Offer::Dropped => Tx::DROPPED,
-        }
+        offer.sent_by(|skb| self.transmit_paced(vnic, skb, flow, rcu))
     }
 
     /// What comes after flows and their limits.
@@ -241,11 +237,8 @@ impl Switch {
         flow: Option<&Flow>,
         rcu: Rcu<'_>,
     ) -> Tx {
-        match vnic.data().offer_tx(skb, rcu) {
-            Offer::Pass(skb) => self.transmit_any(vnic, skb, flow, rcu),
-            Offer::Waits => Tx::DONE,
-            Offer::Dropped => Tx::DROPPED,
-        }
+        let offer = vnic.data().offer_tx(skb, rcu);
+        offer.sent_by(|skb| self.transmit_any(vnic, skb, flow, rcu))
     }
 
     /// What comes after all limits of the VNIC. The link's goes by the priority of `flow`.

@@ -406,6 +406,17 @@ impl Vnic {
         }
     }
 
+    /// Warns of the first flow with a priority that changes nothing, likewise. Whether there is one.
+    pub(crate) fn warn_of_flows(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> bool {
+        !dev.data().flows().all_after(0, rtnl, |flow| {
+            let void = flow.limits(rtnl).flow_priority().is_some();
+            if void {
+                Self::warn_of_flow(dev, flow, extack, rtnl);
+            }
+            !void
+        })
+    }
+
     /// Warns, in the answer to a request that succeeds, of a share or a priority that changes nothing.
     pub(crate) fn warn_of_turn(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) {
         let (data, name) = (dev.data(), dev.name());
