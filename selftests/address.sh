@@ -260,7 +260,7 @@ t_many() {
 	ip -n host link add link cable name eth0 up type vlan id 2
 	local i
 	for i in $(seq 200); do
-		echo "link add link eth0 name v$i up address 02:00:00:01:00:$(printf %02x "$i") type vnic"
+		printf 'link add link eth0 name v%d up address 02:00:00:01:00:%02x type vnic\n' "$i" "$i"
 	done | ip -n host -batch -
 	pause 0.3
 	same 200 "$(in_ns host bridge fdb show dev eth0 | grep -c '^02:00:00:01:00:' || true)" 'addresses told to the lower'

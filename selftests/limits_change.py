@@ -21,7 +21,7 @@ from lib import ynl
 
 # So many changes and so many packets make a test for order; ORDER_SECONDS=600 is for as long as one likes.
 SECONDS = int(os.environ.get("ORDER_SECONDS", 0))
-CHANGES, PACKETS = (150, 35000) if SLOW == 1 else (100, 2000)
+CHANGES, PACKETS = (80, 35000) if SLOW == 1 else (40, 2000)
 RATES = (0, 8000, 5 * MBIT, 50 * MBIT, 300 * MBIT, 1000 * MBIT, 1000000 * MBIT)
 DELAYS = (100, 1000, 5000, 20000)
 

@@ -110,7 +110,7 @@ t_many() {
 	ns a
 	local i
 	for i in $(seq 24); do
-		echo "link add link $A name v$i netns a address 02:00:00:01:00:$(printf %02x "$i") up type vnic"
+		printf 'link add link %s name v%d netns a address 02:00:00:01:00:%02x up type vnic\n' "$A" "$i" "$i"
 	done | ip -n host -batch -
 	{
 		echo "at far far $B"
