@@ -539,6 +539,8 @@ def loading():
 
 def unloading():
     """Goes whatever fails, and takes everything along."""
+    if unload():
+        raise Surprise("it does not unload")
     before = state()
     for nth in range(1, MOST_POINTS):
         if not loaded() and load():
