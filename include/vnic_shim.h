@@ -268,7 +268,6 @@ struct vnic_class {
 	struct vnic_counters __percpu *counters;
 };
 
-void vnic_class_init(struct vnic_class *class);
 void vnic_class_set(struct vnic_sched *sched, struct vnic_class *class,
 		    u16 share, u8 priority, u64 delay);
 void vnic_class_open(struct vnic_sched *sched, struct vnic_class *class,

@@ -65,6 +65,17 @@ impl Key {
 /// What keys are hashed with; random.
 pub(crate) type Secret = [u64; 6];
 
+/// The secret that is made of a random number (SplitMix64): six of them would take most of what a VNIC without flows spends on flows.
+pub(crate) fn secret(seed: u64) -> Secret {
+    let mut state = seed;
+    [0; 6].map(|_: u64| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
+}
+
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a).wrapping_mul(u128::from(b));

@@ -642,13 +642,11 @@ unsafe impl Send for Flows {}
 impl Flows {
     /// None.
     pub(crate) fn new() -> Self {
-        let random = |_: u64| {
-            // SAFETY: No requirements.
-            unsafe { bindings::vnic_random_u64() }
-        };
+        // SAFETY: No requirements.
+        let seed = unsafe { bindings::vnic_random_u64() };
         Self {
             published: RcuArray::new(),
-            secret: [0; 6].map(random),
+            secret: flow::secret(seed),
             own: RtnlCell::new(Own::default()),
             counters: RtnlCell::new(ptr::null_mut()),
         }

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 use core::{
-    mem::MaybeUninit,
+    mem,
     ptr::{
         self,
         NonNull, //
@@ -67,12 +67,14 @@ unsafe impl Send for Class {}
 impl Class {
     /// A closed one, in which nothing waits.
     pub(crate) fn new() -> Self {
-        let mut class = MaybeUninit::uninit();
-        // SAFETY: It fills the memory, which may be moved as long as no scheduler knows it.
-        let class = unsafe {
-            bindings::vnic_class_init(class.as_mut_ptr());
-            class.assume_init()
-        };
+        // SAFETY: Integers and pointers, for which zero stands for nothing.
+        let mut class: bindings::vnic_class = unsafe { mem::zeroed() };
+        for (lane, priority) in class.lanes.iter_mut().zip(0..) {
+            lane.priority = priority;
+        }
+        // SAFETY: No requirements.
+        class.counters = unsafe { bindings::vnic_counters_none() };
+        class.closed = true;
         Self(Opaque::new(class))
     }
 

@@ -257,18 +257,6 @@ out:
 	return offer;
 }
 
-/* A closed class. Any context. */
-void vnic_class_init(struct vnic_class *class)
-{
-	u8 i;
-
-	memset(class, 0, sizeof(*class));
-	for (i = 0; i < VNIC_PRIORITIES; i++)
-		class->lanes[i].priority = i;
-	class->counters = vnic_counters_none();
-	class->closed = true;
-}
-
 static void vnic_sched_lock(struct vnic_sched *sched)
 {
 	if (sched)

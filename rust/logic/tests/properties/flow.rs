@@ -9,6 +9,7 @@ use crate::logic::{
         copy,
         lookup,
         remove,
+        secret,
         slots_for,
         Contradiction,
         Fill,
@@ -25,6 +26,7 @@ use crate::logic::{
 use proptest::prelude::*;
 use std::{
     cell::Cell,
+    collections::BTreeSet,
     num::NonZeroUsize, //
 };
 
@@ -208,6 +210,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #[test]
+    fn no_word_of_a_secret_is_like_another(seed: u64, other: u64) {
+        let words = secret(seed).into_iter().chain(secret(other));
+        let different: BTreeSet<u64> = words.collect();
+        prop_assert_eq!(different.len(), if seed == other { 6 } else { 12 });
+    }
+
     #[test]
     fn finds_what_a_list_finds(
         steps in prop::collection::vec(step(), 0..120),
