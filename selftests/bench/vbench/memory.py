@@ -10,9 +10,11 @@ from .clock import settle
 
 @dataclass
 class Memory:
-    """Bytes. `objects`: the slab allocator's objects in use. `pages`: all pages that are neither free nor the slab allocator's.
+    """Bytes. `objects`: the slab allocator's objects in use. `pages`: all pages that are neither free nor of an allocator that is counted
+    otherwise.
 
-    Not the slab allocator's pages: how full they are depends on what was there before, which is worth 1 % with 1,000 children.
+    Not the pages of the slab allocator and of that for per-CPU memory: how full they are depends on what was there before, which is
+    worth 1 % with 1,000 children.
     """
     objects: int
     pages: int
@@ -65,4 +67,5 @@ def snapshot():
             _poke(path)
     _poke("/proc/sys/vm/stat_refresh")
     info = _meminfo()
-    return Memory(_slab_objects(), info["MemTotal"] - info["MemFree"] - _kept_by_cpus() - info["Slab"])
+    counted = info["Slab"] + info["Percpu"]
+    return Memory(_slab_objects(), info["MemTotal"] - info["MemFree"] - _kept_by_cpus() - counted)
