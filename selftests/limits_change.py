@@ -22,8 +22,11 @@ from lib import ynl
 # So many changes and so many packets make a test for order; ORDER_SECONDS=600 is for as long as one likes.
 SECONDS = int(os.environ.get("ORDER_SECONDS", 0))
 CHANGES, PACKETS = (80, 35000) if SLOW == 1 else (40, 2000)
+# With pauses only some of the changes meet packets that wait.
+CHANGES_PAUSED = 240 if SLOW == 1 else 60
 RATES = (0, 8000, 5 * MBIT, 50 * MBIT, 300 * MBIT, 1000 * MBIT, 1000000 * MBIT)
 DELAYS = (100, 1000, 5000, 20000)
+PRIORITIES = ("high", "medium", "low")
 
 
 class World(limits.World):
@@ -32,20 +35,25 @@ class World(limits.World):
     one_backlog = False
 
 
-def in_order(world, source, to, change):
-    """Floods of four flows while something is changed again and again: none of them gets a packet before an earlier one."""
+# Up to so many microseconds between some packets of a flow and the next ones: about as many as 5 Mbit/s let through.
+PAUSE = 25000
+
+
+def in_order(world, source, to, change, pause=0):
+    """Four flows, which are floods or have pauses, while something is changed again and again: none gets a packet before an earlier one."""
     # A veth has a backlog for each processor that sends, and a wire keeps its order.
     if not world.one_backlog:
         run("ip", "netns", "exec", "out", "sh", "-c", "mount -t sysfs none /sys; echo 1 > /sys/class/net/wire1/queues/rx-0/rps_cpus")
         world.one_backlog = True
     receiver = receive_in_order(world, 4, to)
-    sender = world.start(ORDER, "send", world.where[to][1], "7000", "4", "0", netns=source)
+    sender = world.start(ORDER, "send", world.where[to][1], "7000", "4", "0", *([str(pause)] if pause else []), netns=source)
     began, count, before = time.monotonic(), 0, received_by(receiver)
-    while time.monotonic() < began + SECONDS or count < CHANGES or received_by(receiver) < before + PACKETS:
+    changes, packets = (CHANGES_PAUSED, 0) if pause else (CHANGES, PACKETS)
+    while time.monotonic() < began + SECONDS or count < changes or received_by(receiver) < before + packets:
         same(True, time.monotonic() < began + max(SECONDS, 30) * SLOW, f"in time: {count} changes, {received_by(receiver) - before} packets")
         change(count)
         count += 1
-        time.sleep(random.choice((0, 0.001, 0.01)))
+        time.sleep(random.uniform(0, pause / 10 ** 6) if pause else random.choice((0, 0.001, 0.01)))
     sender.kill()
     sender.wait()
     got = finish(receiver)
@@ -100,10 +108,14 @@ def order_link(world):
         elif count % 3 == 1:
             link_set(maxbw=random.choice(RATES[1:]))
         else:
-            world.set("v0", share=random.randrange(1, 1001), priority=random.choice(("high", "medium", "low")))
+            world.set("v0", share=random.randrange(1, 1001), priority=random.choice(PRIORITIES))
     # Somebody else who wants it.
     world.start(ORDER, "send", "10.1.0.1", "9", "1", "0", netns="kid2")
     in_order(world, "tx", "out", change)
+    # What waits by an old priority.
+    link_set(maxbw=5 * MBIT)
+    world.set("v0", **{"share": 100, "limit-delay": DELAYS[-1]})
+    in_order(world, "tx", "out", lambda _: world.set("v0", priority=random.choice(PRIORITIES)), PAUSE)
     link_set(maxbw=0)
 
 
@@ -112,21 +124,27 @@ def order_flow_link(world):
     for name, port in (("one", 7000), ("two", 7001)):
         world.host.do("flow-add", {"vnic": world.ids["v0"], "name": name, "ethertype": 0x800, "protocol": 17, "remote-port": port})
 
+    def prioritize(_):
+        world.host.do("flow-set", {"vnic": world.ids["v0"], "name": random.choice(("one", "two")), "priority": random.choice((*PRIORITIES, "vnic"))})
+
     def change(count):
         if count % 8 == 0:
             link_set(maxbw=random.choice(RATES))
         elif count % 8 == 1:
             link_set(maxbw=random.choice(RATES[2:]))
         elif count % 8 == 2:
-            world.set("v0", priority=random.choice(("high", "medium", "low")), **{"limit-delay": random.choice(DELAYS)})
+            world.set("v0", priority=random.choice(PRIORITIES), **{"limit-delay": random.choice(DELAYS)})
         else:
-            world.host.do("flow-set", {"vnic": world.ids["v0"], "name": random.choice(("one", "two")),
-                                       "priority": random.choice(("high", "medium", "low", "vnic"))})
+            prioritize(count)
     world.start(ORDER, "send", "10.1.0.1", "9", "1", "0", netns="kid2")
     in_order(world, "tx", "out", change)
     # Some wait for their VNIC before.
     world.set("v0", **{"tx-maxbw": 50 * MBIT})
     in_order(world, "tx", "out", change)
+    # What waits by an old priority.
+    link_set(maxbw=5 * MBIT)
+    world.set("v0", **{"tx-maxbw": 0, "priority": "medium", "limit-delay": DELAYS[-1]})
+    in_order(world, "tx", "out", prioritize, PAUSE)
     link_set(maxbw=0)
 
 

@@ -2,7 +2,9 @@
 /*
  * Packets with numbers, to see whether any overtakes another of its flow.
  *
- *   order send ADDRESS PORT FLOWS COUNT      COUNT packets of each flow, as fast as it goes; 0: until killed
+ *   order send ADDRESS PORT FLOWS COUNT [PAUSE]
+ *       COUNT packets of each flow, as fast as it goes; 0: until killed. With PAUSE, some at a time and up to so many microseconds between:
+ *       a queue is now empty, now not. Where it never is, what is overtaken may wait until it is dropped, and nobody sees it.
  *   order receive PORT FLOWS                 until SIGTERM; prints "received N lost N backwards N"
  *
  * A flow is a UDP port, from PORT on, and has a thread at each end.
@@ -24,6 +26,7 @@ struct flow {
 	pthread_t thread;
 	struct sockaddr_in addr;
 	uint64_t count, received, lost, backwards;
+	unsigned int pause, seed;
 };
 
 static volatile sig_atomic_t over;
@@ -60,6 +63,10 @@ static void *send_flow(void *data)
 		uint64_t left = flow->count ? flow->count - next + 1 : BATCH;
 		int done;
 
+		if (flow->pause) {
+			usleep(rand_r(&flow->seed) % flow->pause);
+			left = left < BATCH ? left : 1u + rand_r(&flow->seed) % BATCH;
+		}
 		for (int i = 0; i < BATCH; i++)
 			numbers[i][0] = next + i;
 		done = sendmmsg(fd, messages, left < BATCH ? left : BATCH, 0);
@@ -105,14 +112,14 @@ static void *receive_flow(void *data)
 
 int main(int argc, char **argv)
 {
-	int sending = argc == 6 && !strcmp(argv[1], "send");
+	int sending = (argc == 6 || argc == 7) && !strcmp(argv[1], "send");
 	int receiving = argc == 4 && !strcmp(argv[1], "receive");
 	int port, flows;
 	uint64_t received = 0, lost = 0, backwards = 0;
 	struct flow *all;
 
 	if (!sending && !receiving) {
-		fprintf(stderr, "order send ADDRESS PORT FLOWS COUNT | order receive PORT FLOWS\n");
+		fprintf(stderr, "order send ADDRESS PORT FLOWS COUNT [PAUSE] | order receive PORT FLOWS\n");
 		return 2;
 	}
 	signal(SIGTERM, stop);
@@ -125,6 +132,8 @@ int main(int argc, char **argv)
 		if (sending && inet_pton(AF_INET, argv[2], &all[i].addr.sin_addr) != 1)
 			fail(argv[2]);
 		all[i].count = sending ? strtoull(argv[5], NULL, 0) : 0;
+		all[i].pause = sending && argc == 7 ? strtoul(argv[6], NULL, 0) : 0;
+		all[i].seed = i;
 		if (pthread_create(&all[i].thread, NULL, sending ? send_flow : receive_flow, &all[i]))
 			fail("thread");
 	}
