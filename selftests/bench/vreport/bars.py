@@ -58,6 +58,12 @@ def _beyond(results, bar, scenario, kind, peer, factor, more=0.0):
     return Verdict(bar, kind, own, factor * theirs + more, 1) if more else Verdict(bar, kind, own, theirs, factor)
 
 
+def _ring(results):
+    """What a ring may cost, which a macvlan does not have."""
+    yield _beyond(results, "ring, one in a poll: at most 1.05 × macvlan", "wire-child", "vnic+ring", "macvlan", 1.05)
+    yield _beyond(results, "ring, 32 in a poll: at most 0.90 × macvlan", "wire-child-burst", "vnic+ring", "macvlan", 0.9)
+
+
 def _pool(results):
     """What storing may cost: beyond that of a macvlan, which stores nothing."""
     kind, large = "vnic+pool", 1500
@@ -108,6 +114,7 @@ def check(results):
             _against(results, "creating: time at most macvlan's", "create-time", kind, "macvlan", 1),
             _against(results, "creating: memory at most macvlan's", "create-held", kind, "macvlan", 1 + MEMORY_RESOLUTION),
             _against(results, "creating: per-CPU memory at most macvlan's", "create-percpu", kind, "macvlan", 1)]
+    verdicts += _ring(results)
     verdicts += _pool(results)
     verdicts += _flows(results, "vnic")
     for kind in PROTECTED:
