@@ -539,8 +539,9 @@ def loading():
 
 def unloading():
     """Goes whatever fails, and takes everything along."""
-    if unload():
-        raise Surprise("it does not unload")
+    error = unload()
+    if error:
+        raise Surprise(f"it does not unload: {os.strerror(error)}")
     before = state()
     for nth in range(1, MOST_POINTS):
         if not loaded() and load():

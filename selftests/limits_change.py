@@ -21,9 +21,11 @@ from lib import ynl
 
 # So many changes and so many packets make a test for order; ORDER_SECONDS=600 is for as long as one likes.
 SECONDS = int(os.environ.get("ORDER_SECONDS", 0))
-CHANGES, PACKETS = (80, 35000) if SLOW == 1 else (40, 2000)
+CHANGES, PACKETS = (150, 35000) if SLOW == 1 else (100, 2000)
 # With pauses only some of the changes meet packets that wait.
 CHANGES_PAUSED = 240 if SLOW == 1 else 60
+# Up to so many microseconds between some packets of a flow and the next ones: about as many as 5 Mbit/s let through.
+PAUSE = 25000
 RATES = (0, 8000, 5 * MBIT, 50 * MBIT, 300 * MBIT, 1000 * MBIT, 1000000 * MBIT)
 DELAYS = (100, 1000, 5000, 20000)
 PRIORITIES = ("high", "medium", "low")
@@ -33,10 +35,6 @@ class World(limits.World):
     """The same; and whether what comes to the far end goes through one backlog."""
 
     one_backlog = False
-
-
-# Up to so many microseconds between some packets of a flow and the next ones: about as many as 5 Mbit/s let through.
-PAUSE = 25000
 
 
 def in_order(world, source, to, change, pause=0):

@@ -6,7 +6,7 @@
 Many VNICs, and managers who change at the same time: a dump of 4,096 is complete while others come and go, transactions with generation
 numbers lose nothing, and one transaction changes 1,000 VNICs with their policies.
 
-    VNICS=N   how many stay during the dump (4,096; on the debug kernel, where deleting so many with their link takes minutes, 256)
+    VNICS=N   how many stay during the dump (4,096; on the debug kernel, where deleting so many with their link takes minutes, 512)
 """
 import errno
 import os
@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(HERE, "lib"))
 import rawnl as nl  # pylint: disable=wrong-import-position
 
 SLOW = os.path.exists("/proc/lockdep_stats")
-VNICS = int(os.environ.get("VNICS", "256" if SLOW else "4096"))
+VNICS = int(os.environ.get("VNICS", "512" if SLOW else "4096"))
 CHANGED = 250 if SLOW else 1000
 COMING = 40 if SLOW else 100
 INCREMENTS = 150

@@ -164,11 +164,10 @@ fn set_maxbw(
     switch.set_maxbw(bits, rtnl)?;
     if bits == 0 {
         let void = switch.find_own(rtnl, |vnic| vnic.data().limits(rtnl).has_turn());
-        match void {
-            Some(vnic) => Vnic::warn_of_turn(vnic, extack, rtnl),
-            None => {
-                switch.find_own(rtnl, |vnic| Vnic::warn_of_flows(vnic, extack, rtnl));
-            }
+        if let Some(vnic) = void {
+            Vnic::warn_of_turn(vnic, extack, rtnl);
+        } else {
+            switch.find_own(rtnl, |vnic| Vnic::warn_of_flows(vnic, extack, rtnl));
         }
     }
     Ok(())

@@ -67,7 +67,7 @@ unsafe impl Send for Class {}
 impl Class {
     /// A closed one, in which nothing waits.
     pub(crate) fn new() -> Self {
-        // SAFETY: Integers and pointers, for which zero stands for nothing.
+        // SAFETY: A C structure of integers, booleans and pointers, of each of which all zero is a value.
         let mut class: bindings::vnic_class = unsafe { mem::zeroed() };
         for (lane, priority) in class.lanes.iter_mut().zip(0..) {
             lane.priority = priority;

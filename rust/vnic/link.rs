@@ -129,7 +129,7 @@ impl LinkOps for Vnic {
         link::host_attr(data, uapi::IFLA_VNIC_HOST, extack).map(|_| ())
     }
 
-    /// Inlined, so that what it returns is made where it stays, and not copied twice.
+    // Inlined, so that what it returns is made where it stays, and not copied twice.
     #[inline(always)]
     fn new(early: &Early<'_>, link: &NewLink<'_>, extack: &mut Extack<'_>) -> Result<Self> {
         let lower = find_lower(link, extack)?;
