@@ -32,11 +32,8 @@ on_wire() {
 	large_segments a
 }
 
-# watch NS DEV FILTER: what comes in there, in $log.DEV.
-watch() {
-	in_ns "$1" tcpdump -lnvv -s 120 -Q in -i "$2" -c 400 "$3" >"$log.$2" 2>"$log.$2.err" &
-	await 5 grep -q 'listening' "$log.$2.err"
-}
+# enters NS DEV FILTER: the headers of what comes in there, in $log.DEV.
+enters() { watch "$@" -vv -s 120 -Q in; }
 
 # The largest packet that was watched.
 largest() { sed -n 's/.*[, (]length \([0-9]*\).*/\1/p' "$log.$1" | sort -n | tail -n 1; }
@@ -49,14 +46,14 @@ larger() { # NUMBER DEV: something larger was watched
 
 t_whole_local() {
 	two_on_stub
-	watch b vb 'tcp and src 10.0.0.1'
+	enters b vb 'tcp and src 10.0.0.1'
 	tcp b 10.0.0.2 a 2000000
 	await 3 larger 20000 vb
 }
 
 t_whole_local_nic() {
 	on_wire
-	watch b vb 'tcp and src 10.0.0.1'
+	enters b vb 'tcp and src 10.0.0.1'
 	tcp b 10.0.0.2 a 2000000
 	await 3 larger 20000 vb
 }
@@ -64,8 +61,7 @@ t_whole_local_nic() {
 t_checksum_left() {
 	# tcpdump calls "incorrect" what has not been computed.
 	two_on_stub
-	in_ns b tcpdump -lnvv -Q in -i vb -c 100 'tcp and src 10.0.0.1 and greater 200' >"$log.vb" 2>/dev/null &
-	pause 1
+	watch b vb 'tcp and src 10.0.0.1 and greater 200' -vv -Q in
 	tcp b 10.0.0.2 a 200000
 	await 3 grep -q 'cksum.*incorrect' "$log.vb"
 	no grep -q 'cksum.*(correct)' "$log.vb"
@@ -74,7 +70,7 @@ t_checksum_left() {
 t_whole_to_wire() {
 	# The other end of a veth takes packets as they are: the VNIC did not cut them.
 	on_wire
-	watch far wire0 'tcp and src 10.0.0.1'
+	enters far wire0 'tcp and src 10.0.0.1'
 	tcp far 10.0.0.9 a 2000000
 	await 3 larger 20000 wire0
 }
@@ -88,8 +84,8 @@ t_whole_vlan() {
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
 	ip -n far addr add 10.0.0.9/24 dev wire10
-	watch far wire10 'tcp and src 10.0.0.1'
-	watch b vb 'tcp and src 10.0.0.1'
+	enters far wire10 'tcp and src 10.0.0.1'
+	enters b vb 'tcp and src 10.0.0.1'
 	tcp far 10.0.0.9 a 2000000
 	tcp b 10.0.0.2 a 2000000
 	await 3 larger 20000 wire10
@@ -101,7 +97,7 @@ t_gro() {
 	on_wire
 	in_ns far ethtool -K wire0 tso off gso off
 	in_ns host ethtool -K eth0 gro on
-	watch a va 'tcp and src 10.0.0.9'
+	enters a va 'tcp and src 10.0.0.9'
 	tcp a 10.0.0.1 far 4000000
 	await 3 larger 2800 va
 }
@@ -113,7 +109,7 @@ t_udp_segments() {
 	udp far 10.0.0.9 a 1000 40
 	udp a 10.0.0.1 far 1000 40
 	# Whole between VNICs.
-	watch b vb 'udp and src 10.0.0.1'
+	enters b vb 'udp and src 10.0.0.1'
 	udp b 10.0.0.2 a 1000 40
 	await 3 larger 20000 vb
 }
@@ -124,10 +120,9 @@ t_big_tcp() {
 	ip -n b link set vb gso_max_size 185000 gso_ipv4_max_size 185000 gro_max_size 185000 gro_ipv4_max_size 185000
 	in_ns a sysctl -qw net.ipv4.tcp_wmem='4096 4000000 8000000'
 	in_ns b sysctl -qw net.ipv4.tcp_rmem='4096 4000000 8000000'
-	in_ns b tcpdump -lne -s 120 -Q in -i vb tcp >"$log.vb" 2>/dev/null &
-	pause 1
+	watch b vb tcp -e -s 120 -Q in
 	in_ns b iperf3 -s -1 -D >/dev/null
-	pause 1
+	await 5 in_ns b sh -c 'ss -Hltn sport = 5201 | grep -q .'
 	# Large writes: small ones make small packets.
 	in_ns a iperf3 -c 10.0.0.2 -n 60M >/dev/null
 	await 5 grep -qE 'length ([7-9][0-9]{4}|[0-9]{6})' "$log.vb"
@@ -143,7 +138,7 @@ t_vxlan() {
 	ip -n b addr add 10.1.0.2/24 dev vx0
 	ip -n a addr add 10.2.0.1/24 dev vx1
 	ip -n far addr add 10.2.0.9/24 dev vx1
-	watch b vb 'udp port 4789 and src 10.0.0.1'
+	enters b vb 'udp port 4789 and src 10.0.0.1'
 	tcp b 10.1.0.2 a 2000000
 	tcp far 10.2.0.9 a 2000000
 	tcp a 10.2.0.1 far 2000000
@@ -176,7 +171,7 @@ t_forwarded() {
 	ip -n a route add default via 10.0.0.254
 	ip -n far route add default via 10.1.0.254
 	in_ns r sysctl -qw net.ipv4.ip_forward=1
-	watch far wire0 'tcp and src 10.0.0.1'
+	enters far wire0 'tcp and src 10.0.0.1'
 	tcp far 10.1.0.9 a 1000000
 	tcp a 10.0.0.1 far 1000000
 	await 3 larger 10000 wire0

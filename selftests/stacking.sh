@@ -76,11 +76,10 @@ t_bond() {
 	# Failover: every VNIC tells the switch its new place.
 	local active
 	active=$(link host bond0 .linkinfo.info_data.active_slave)
-	in_ns far timeout 20 tcpdump -lnq -i br0 'arp and arp[6:2] == 1' >"$log.arp" 2>/dev/null &
-	pause 0.7
+	watch far br0 'arp and arp[6:2] == 1'
 	ip -n host link set "$active" down
-	await 8 grep -q '10.9.0.1 (\|who-has 10.9.0.1 ' "$log.arp"
-	await 4 grep -q 'who-has 10.9.0.2 ' "$log.arp"
+	await 8 grep -q 'who-has 10.9.0.1 .*tell 10.9.0.1,' "$log.br0"
+	await 4 grep -q 'who-has 10.9.0.2 .*tell 10.9.0.2,' "$log.br0"
 	await 4 ping_ok a 10.9.0.9
 }
 

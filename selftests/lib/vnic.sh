@@ -180,6 +180,12 @@ net() {
 # frames <<EOF: sends single frames and counts who gets them; see net.py.
 frames() { net frames; }
 
+# watch NS DEV FILTER [OPTION...]: from when it returns, what passes there, in $log.DEV as tcpdump tells it.
+watch() {
+	in_ns "$1" tcpdump -ln -i "$2" "${@:4}" "$3" >"$log.$2" 2>"$log.$2.err" &
+	await 5 grep -q listening "$log.$2.err"
+}
+
 # tcp SERVER-NS ADDRESS CLIENT-NS [BYTES]: a connection that carries BYTES both ways.
 tcp() { net tcp "$@"; }
 
