@@ -74,8 +74,10 @@ fn vnic_event(
     extack: &mut Extack<'_>,
     rtnl: Rtnl<'_>,
 ) -> Result {
-    if event == Event::PreAddress {
-        Vnic::check_address(dev, info.new_address(), extack, rtnl)?;
+    match event {
+        Event::PreAddress => Vnic::check_address(dev, info.new_address(), extack, rtnl)?,
+        Event::PreUp => Vnic::check_room(dev, extack, rtnl)?,
+        _ => {}
     }
     if !dev.data().is_announced(rtnl) {
         return Ok(());

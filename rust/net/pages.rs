@@ -34,6 +34,7 @@ use crate::{
 };
 use core::{
     cell::Cell,
+    mem,
     ptr::{
         self,
         NonNull, //
@@ -236,9 +237,19 @@ impl PageList {
 
     /// Appends all of `other`.
     fn append(&mut self, other: &mut Self) {
-        while let Some(page) = other.pop() {
-            self.push(page);
+        // INVARIANT: The other list has none any more.
+        let other = mem::replace(other, Self::new());
+        let Some(first) = other.first else {
+            return;
+        };
+        match self.last {
+            // SAFETY: Of the list, by the type invariant, which therefore owns it.
+            Some(last) => unsafe { last.as_ref() }.next.set(Some(first)),
+            None => self.first = Some(first),
         }
+        // INVARIANT: Behind the last one come those of the other list, up to its last, and they are ours.
+        self.last = other.last;
+        self.len = self.len.wrapping_add(other.len);
     }
 }
 
@@ -441,14 +452,31 @@ impl Lists {
         if !unsafe { slot.as_ref() }.is_idle() {
             return Look::InUse(slot);
         }
-        if self.looked_at == Some(slot) {
-            self.looked_at = before;
-        }
-        if let Some(page) = self.busy.take_behind(before) {
-            page.refill();
+        if let Some(page) = self.take_idle(slot, before) {
             self.free_page(page);
         }
         Look::Idle
+    }
+
+    /// Takes the busy page behind `before`, or the first, which is in `slot`, and is idle.
+    fn take_idle(&mut self, slot: NonNull<Slot>, before: Option<NonNull<Slot>>) -> Option<Page> {
+        if self.looked_at == Some(slot) {
+            self.looked_at = before;
+        }
+        let page = self.busy.take_behind(before)?;
+        page.refill();
+        Some(page)
+    }
+
+    /// The page that has been busy for longest, if it is idle: a ring that returns such pages may have it
+    /// at once, as it is out already.
+    fn reuse(&mut self) -> Option<Page> {
+        let slot = self.busy.first?;
+        // SAFETY: Of the list, so it lives, and its page is the list's.
+        match unsafe { slot.as_ref() }.is_idle() {
+            true => self.take_idle(slot, None),
+            false => None,
+        }
     }
 
     /// The page that was used last is used next: it is in the CPU's cache.
@@ -629,13 +657,14 @@ impl Cache {
         let raw = skb.into_raw();
         // SAFETY: In NAPI; half a page that nobody else uses, with a reference on it, and a packet that is
         // ours, without need for pages.
-        let moved = pages.is_empty() && unsafe { bindings::vnic_skb_move(raw, slot) };
-        let stored = match moved {
-            true => raw,
-            // SAFETY: As above, and pages enough for what is not linear, with a reference on each. It
-            // consumes the packet unless it returns null.
-            false => unsafe { bindings::vnic_skb_store(raw, slot, linear, pages.as_ptr()) },
-        };
+        if pages.is_empty() && unsafe { bindings::vnic_skb_move(raw, slot) } {
+            self.used(head, second);
+            // SAFETY: Still ours, in other memory.
+            return Stored::Done(unsafe { Skb::from_raw(NonNull::new_unchecked(raw)) });
+        }
+        // SAFETY: As above, and pages enough for what is not linear, with a reference on each. It consumes
+        // the packet unless it returns null.
+        let stored = unsafe { bindings::vnic_skb_store(raw, slot, linear, pages.as_ptr()) };
         if stored.is_null() {
             head.take_ref();
             // What was half full stays so; a new one is ready again.
@@ -647,15 +676,21 @@ impl Cache {
             // SAFETY: Not consumed, so still ours.
             return Stored::NoMemory(unsafe { Skb::from_raw(NonNull::new_unchecked(raw)) });
         }
-        match second {
-            true => self.spent.push(head),
-            false => self.half = Some(head),
-        }
+        self.used(head, second);
         self.spent.append(&mut taken);
         match kernel::error::from_err_ptr(stored) {
             // SAFETY: The packet that is stored, ours; not null.
             Ok(stored) => Stored::Done(unsafe { Skb::from_raw(NonNull::new_unchecked(stored)) }),
             Err(_) => Stored::Unreadable,
+        }
+    }
+
+    /// A page whose first or second half is a packet's now.
+    #[inline(always)]
+    fn used(&mut self, page: Page, second: bool) {
+        match second {
+            true => self.spent.push(page),
+            false => self.half = Some(page),
         }
     }
 
@@ -680,8 +715,15 @@ impl Cache {
             while let Some(page) = self.ready.pop() {
                 lists.free_page(page);
             }
+        } else {
+            while self.ready.len < want {
+                let Some(page) = lists.reuse() else { break };
+                self.ready.push(page);
+            }
         }
-        lists.collect(want.saturating_add(LOOK_FIRST));
+        if self.ready.len < want {
+            lists.collect(want.saturating_add(LOOK_FIRST));
+        }
         let mut searched = false;
         while self.ready.len < want {
             match lists.take() {

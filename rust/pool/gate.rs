@@ -89,6 +89,7 @@ impl Gate {
 }
 
 impl Gatekeeper for Gate {
+    #[inline(always)]
     fn admit(&mut self, skb: Skb, rcu: Rcu<'_>) -> Admission {
         let admission = match self.cache.store(skb) {
             Stored::Done(skb) => Admission::Pass(skb),

@@ -190,12 +190,23 @@ impl Pool {
 
     /// A VNIC of the pool gets `more` rings. Those of others become smaller.
     pub(crate) fn add_rings(&self, more: u32, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
+        let parts = self.check_rings(more, extack, rtnl)?;
         let rings = self.rings.get(rtnl).saturating_add(more);
-        let parts = division(self.limit(rtnl), rings, self.name, extack)?;
         self.rings.set(rings, rtnl);
         self.apply(parts, rtnl);
         for_each_member(self, rtnl, |vnic| vnic.follow_pool(rtnl));
         Ok(())
+    }
+
+    /// How its limit would be divided with `more` rings; refuses more than it can give room to.
+    pub(crate) fn check_rings(
+        &self,
+        more: u32,
+        extack: &mut Extack<'_>,
+        rtnl: Rtnl<'_>,
+    ) -> Result<Division> {
+        let rings = self.rings.get(rtnl).saturating_add(more);
+        division(self.limit(rtnl), rings, self.name, extack)
     }
 
     /// Undoes [`Pool::add_rings`].

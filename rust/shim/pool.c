@@ -64,12 +64,21 @@ u64 vnic_total_pages(void)
 	return totalram_pages();
 }
 
-/* Bytes of the slot in front of the packet, if @mac of them are its Ethernet header. */
-static __always_inline u32 vnic_slot_headroom(u32 mac)
+/*
+ * Bytes of the slot in front of the packet, if @mac of them are its Ethernet
+ * header: as many as it has, if there is room for that, so that its headers are
+ * where they were.
+ */
+static __always_inline u32 vnic_slot_headroom(const struct sk_buff *skb,
+					      u32 mac)
 {
+	u32 least = NET_SKB_PAD + NET_IP_ALIGN + mac;
+	u32 most = NET_SKB_PAD + NET_IP_ALIGN + VNIC_SLOT_MAC;
+	u32 own = skb_headroom(skb);
+
 	BUILD_BUG_ON(NET_SKB_PAD + NET_IP_ALIGN + VNIC_SLOT_MAC +
 		     VNIC_SLOT_DATA > SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
-	return NET_SKB_PAD + NET_IP_ALIGN + mac;
+	return own >= least && own <= most ? own : least;
 }
 
 /* How much in front of the packet is its Ethernet header. */
@@ -115,24 +124,23 @@ static __always_inline void vnic_skb_leave_head(struct sk_buff *skb)
  */
 bool vnic_skb_move(struct sk_buff *skb, void *slot)
 {
-	u32 mac, headroom, moved;
+	const struct skb_shared_info *old = skb_shinfo(skb);
 	struct skb_shared_info *info;
-	const unsigned char *from;
+	u32 mac, headroom, moved;
 
 	if (unlikely(!vnic_skb_is_simple(skb)))
 		return false;
 	mac = vnic_slot_mac(skb);
-	headroom = vnic_slot_headroom(mac);
+	headroom = vnic_slot_headroom(skb, mac);
 	moved = headroom - skb_headroom(skb);
-	from = skb->data - mac;
-	memcpy(slot + headroom - mac, from, mac + skb->len);
+	memcpy(slot + headroom - mac, skb->data - mac, mac + skb->len);
 	info = slot + SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE);
 	memset(info, 0, offsetof(struct skb_shared_info, dataref));
 	atomic_set(&info->dataref, 1);
-	info->gso_size = skb_shinfo(skb)->gso_size;
-	info->gso_segs = skb_shinfo(skb)->gso_segs;
-	info->gso_type = skb_shinfo(skb)->gso_type;
-	info->hwtstamps = skb_shinfo(skb)->hwtstamps;
+	info->gso_size = old->gso_size;
+	info->gso_segs = old->gso_segs;
+	info->gso_type = old->gso_type;
+	info->hwtstamps = old->hwtstamps;
 	/* Whoever is charged is charged for what is given up. */
 	skb_orphan(skb);
 	vnic_skb_leave_head(skb);
@@ -141,7 +149,8 @@ bool vnic_skb_move(struct sk_buff *skb, void *slot)
 	skb->data = slot + headroom;
 	skb_set_end_offset(skb, SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
 	skb_set_tail_pointer(skb, skb->len);
-	skb_headers_offset_update(skb, moved);
+	if (moved)
+		skb_headers_offset_update(skb, moved);
 	skb->truesize = SKB_TRUESIZE(SKB_WITH_OVERHEAD(VNIC_SLOT_SIZE));
 	skb->head_frag = 1;
 	skb->pp_recycle = 0;
@@ -179,7 +188,7 @@ struct sk_buff *vnic_skb_store(struct sk_buff *skb, void *slot, u32 linear,
 	copy = napi_build_skb(slot, VNIC_SLOT_SIZE);
 	if (unlikely(!copy))
 		return NULL;
-	skb_reserve(copy, vnic_slot_headroom(mac));
+	skb_reserve(copy, vnic_slot_headroom(skb, mac));
 	skb_copy_header(copy, skb);
 	*skb_hwtstamps(copy) = *skb_hwtstamps(skb);
 	err = skb_copy_bits(skb, -(int)mac, copy->data - mac, mac + size);

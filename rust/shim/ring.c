@@ -300,9 +300,8 @@ static void vnic_ring_put_front(struct vnic_ring *ring, struct sk_buff *skb)
  * Asks the gate for a frame that was just taken off. Returns the frame that is
  * to go on, or NULL: it is gone, or, with *@stopped, in front again.
  */
-static noinline struct sk_buff *vnic_ring_admit(struct vnic_ring *ring,
-						struct sk_buff *skb,
-						bool *stopped)
+static __always_inline struct sk_buff *
+vnic_ring_admit(struct vnic_ring *ring, struct sk_buff *skb, bool *stopped)
 {
 	struct sk_buff *admitted = skb;
 	u64 wait = 0;

@@ -154,6 +154,14 @@ impl Vnic {
         })
     }
 
+    /// Refuses to go up, with the reason, which `ndo_open` has no way to give, if there is no room in its pool.
+    pub(crate) fn check_room(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
+        match dev.data().pool(rtnl) {
+            Some(pool) => pool.check_rings(dev.rx_queues(rtnl), extack, rtnl).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Gates for `rings` new rings, and room for what waits on them.
     pub(super) fn admit_rings(
         &self,
