@@ -64,8 +64,10 @@ create_move_delete() {
 t_create_move_delete() { noisy; command vnic policy add --host netns a up >/dev/null; until_over create_move_delete; still_well; }
 
 change() {
+	local last
 	n=$((n % 200 + 1))
-	ip -n a link set va address "02:00:00:00:10:$(printf %02x "$n")"
+	printf -v last %02x "$n"
+	ip -n a link set va address "02:00:00:00:10:$last"
 	ip -n host link set eth0 mtu $((1300 + n))
 	ip -n a link set va promisc on
 	ip -n a link set va allmulticast on
