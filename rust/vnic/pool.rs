@@ -157,7 +157,9 @@ impl Vnic {
     /// Refuses to go up, with the reason, which `ndo_open` has no way to give, if there is no room in its pool.
     pub(crate) fn check_room(dev: &Dev<Self>, extack: &mut Extack<'_>, rtnl: Rtnl<'_>) -> Result {
         match dev.data().pool(rtnl) {
-            Some(pool) => pool.check_rings(dev.rx_queues(rtnl), extack, rtnl).map(drop),
+            Some(pool) => pool
+                .check_rings(dev.rx_queues(rtnl), extack, rtnl)
+                .map(drop),
             None => Ok(()),
         }
     }
