@@ -721,9 +721,9 @@ impl Cache {
                 self.ready.push(page);
             }
         }
-        if self.ready.len < want {
-            lists.collect(want.saturating_add(LOOK_FIRST));
-        }
+        // Some more than are needed, so that after a time with many the same few are used again and again.
+        let missing = want.saturating_sub(self.ready.len);
+        lists.collect(missing.saturating_add(LOOK_FIRST));
         let mut searched = false;
         while self.ready.len < want {
             match lists.take() {
