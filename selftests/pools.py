@@ -123,7 +123,7 @@ class World(Wire):
         for pool in self.host.dump("pool-get", {}):
             if "name" in pool and pool["vnics"] == 0:
                 self.host.do("pool-del", {"name": pool["name"]})
-        return len(self.host.dump("pool-get", {})) == 1
+        return len(self.host.dump("pool-get", {})) == 1 and self.host.do("pool-get", {"host": True})["draining"] == 0
 
 
 def drain(sock):
@@ -789,7 +789,7 @@ def deleted(world):
     same(whole["draining"] + MB, world.host.do("pool-get", {"host": True})["used"], "the sum")
     same(PAYLOAD, len(receiver.recv(1 << 16)), "still readable")
     drain(receiver)
-    until("the host's again", lambda: world.host.do("pool-get", {"host": True})["used"] == MB)
+    until(lambda: f"the host's again: {world.host.do('pool-get', {'host': True})}", lambda: world.host.do("pool-get", {"host": True})["used"] == MB)
     same(0, world.host.do("pool-get", {"host": True})["draining"], "nothing drains")
 
 
