@@ -701,6 +701,18 @@ def rings(world):
         raise AssertionError("eight rings with a megabyte came up")
     except AssertionError as error:
         same(True, "do for 7 rings, not for 8" in str(error), f"refused: {error}")
+    # Who has but a container is not told how large the pool is.
+    with subprocess.Popen(["unshare", "--user", "--map-root-user", "--net", "sleep", "600"]) as container:
+        try:
+            until("a container", lambda: os.readlink(f"/proc/{container.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+            ip("link", "set", "many", "netns", str(container.pid))
+            enter = ["nsenter", "-t", str(container.pid), "--net"]
+            up = [*enter, "--user", "--preserve-credentials", "ip", "link", "set", "many", "up"]
+            done = subprocess.run(up, capture_output=True, text=True, check=False)
+            same((True, True), (done.returncode != 0, "no room for 8 more rings" in done.stderr), f"refused: {done.stderr}")
+            subprocess.run([*enter, "ip", "link", "set", "many", "netns", str(os.getpid())], check=True)
+        finally:
+            container.kill()
     world.host.do("pool-set", {"name": "p", "limit": 2 * MB})
     ip("link", "set", "many", "up")
     same(True, world.state()["ring-bytes"] >= 72 << 10, "room for a large packet on each")

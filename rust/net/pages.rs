@@ -452,18 +452,18 @@ impl Lists {
         if !unsafe { slot.as_ref() }.is_idle() {
             return Look::InUse(slot);
         }
-        if let Some(page) = self.take_idle(slot, before) {
+        if let Some(page) = self.take_idle(before) {
             self.free_page(page);
         }
         Look::Idle
     }
 
-    /// Takes the busy page behind `before`, or the first, which is in `slot`, and is idle.
-    fn take_idle(&mut self, slot: NonNull<Slot>, before: Option<NonNull<Slot>>) -> Option<Page> {
-        if self.looked_at == Some(slot) {
+    /// Takes the busy page behind `before`, or the first, which is idle.
+    fn take_idle(&mut self, before: Option<NonNull<Slot>>) -> Option<Page> {
+        let page = self.busy.take_behind(before)?;
+        if self.looked_at == Some(page.0) {
             self.looked_at = before;
         }
-        let page = self.busy.take_behind(before)?;
         page.refill();
         Some(page)
     }
@@ -474,7 +474,7 @@ impl Lists {
         let slot = self.busy.first?;
         // SAFETY: Of the list, so it lives, and its page is the list's.
         match unsafe { slot.as_ref() }.is_idle() {
-            true => self.take_idle(slot, None),
+            true => self.take_idle(None),
             false => None,
         }
     }

@@ -198,7 +198,8 @@ impl Pool {
         Ok(())
     }
 
-    /// How its limit would be divided with `more` rings; refuses more than it can give room to.
+    /// How its limit would be divided with `more` rings; refuses more than it can give room to. How large the
+    /// pool is, and what others have of it, is told to who manages the host, not to who has a VNIC in it.
     pub(crate) fn check_rings(
         &self,
         more: u32,
@@ -206,7 +207,15 @@ impl Pool {
         rtnl: Rtnl<'_>,
     ) -> Result<Division> {
         let rings = self.rings.get(rtnl).saturating_add(more);
-        division(self.limit(rtnl), rings, self.name, extack)
+        if net::task_manages_host() {
+            return division(self.limit(rtnl), rings, self.name, extack);
+        }
+        divide(self.limit(rtnl), rings).ok_or_else(|| {
+            extack.refuse(
+                ENOSPC,
+                format_args!("vnic: its pool has no room for {more} more rings"),
+            )
+        })
     }
 
     /// Undoes [`Pool::add_rings`].
