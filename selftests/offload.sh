@@ -84,6 +84,7 @@ t_whole_vlan() {
 	ip -n a addr add 10.0.0.1/24 dev va
 	ip -n b addr add 10.0.0.2/24 dev vb
 	ip -n far addr add 10.0.0.9/24 dev wire10
+	large_segments a
 	enters far wire10 'tcp and src 10.0.0.1'
 	enters b vb 'tcp and src 10.0.0.1'
 	tcp far 10.0.0.9 a 2000000
@@ -171,6 +172,7 @@ t_forwarded() {
 	ip -n a route add default via 10.0.0.254
 	ip -n far route add default via 10.1.0.254
 	in_ns r sysctl -qw net.ipv4.ip_forward=1
+	large_segments a
 	enters far wire0 'tcp and src 10.0.0.1'
 	tcp far 10.1.0.9 a 1000000
 	tcp a 10.0.0.1 far 1000000
